@@ -1,0 +1,57 @@
+package admission
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
+)
+
+// unknownTenant is never reported: without a tenant nobody is known who might read it.
+func unknownTenant(queue string, fault error) *Refusal {
+	if fault != nil {
+		return &Refusal{Reason: UnknownTenant, Err: fault, Detail: fmt.Sprintf(
+			"the tenant of queue %q is switched off, since its entry in the tenants file is at fault: the cluster's owner must mend it", queue)}
+	}
+	return &Refusal{Reason: UnknownTenant, Detail: fmt.Sprintf(
+		"no tenant's prefix begins the name of queue %q: name the queue as the cluster's owner tells you, or have a tenant added", queue)}
+}
+
+// unverified names what is wrong with a signature. It is never reported.
+func unverified(t tenant.Tenant, err error) *Refusal {
+	r := &Refusal{Reason: BadSignature, Err: err, Detail: "the signature was not made over this payload: " +
+		"the message was altered on its way, or signed with another key than it says"}
+	switch {
+	case errors.Is(err, envelope.ErrUnsigned):
+		r.Reason = Unsigned
+		r.Detail = fmt.Sprintf("the envelope is not signed: sign it with a key that is registered for the prefix %q", t.Prefix)
+	case errors.Is(err, envelope.ErrWrongKey):
+		r.Reason = WrongKey
+		r.Detail = fmt.Sprintf("the envelope is signed with a key that is not registered for the prefix %q: sign it with a registered key, or have this one added", t.Prefix)
+	}
+	return r
+}
+
+// settleBuckets refuses a request whose results or record would be looked for elsewhere than where the cluster puts
+// them. One that names no bucket is given the tenant's.
+func settleBuckets(t tenant.Tenant, c *request.Config) error {
+	for _, b := range []struct {
+		field string
+		names *string
+		owns  string
+	}{
+		{"config.storage.bucket", &c.Storage.Bucket, t.Store},
+		{"config.database.bucket", &c.Database.Bucket, t.Metadata},
+	} {
+		if *b.names == "" {
+			*b.names = b.owns
+		}
+		if *b.names != b.owns {
+			return &Refusal{Reason: BucketRefused, Report: true, Detail: fmt.Sprintf(
+				"%s names a bucket that queues of the prefix %q may not use there: set it to %q", b.field, t.Prefix, b.owns)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package envelope
+
+import (
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+)
+
+func opens(t *testing.T, key *PrivateKey, to *PublicKey) {
+	t.Helper()
+	payload := must(Seal([]byte("text"), to))(t)
+	if inner, err := Open(payload, key); err != nil || string(inner) != "text" {
+		t.Errorf("Open = %q, %v", inner, err)
+	}
+}
+
+// The commands are the deployment guide's, with a smaller key and fewer rounds.
+func TestKeysOfTheDeploymentGuideAreRead(t *testing.T) {
+	t.Parallel()
+	dir := keygen(t,
+		[]string{"ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-a", "1", "-f", "key", "-C", "Message Encryption Key", "-N", "PassPhrase"},
+		[]string{"sh", "-c", "ssh-keygen -f key.pub -e -m PEM > key.pub.pem"},
+		[]string{"cp", "key", "key.pem"},
+		[]string{"ssh-keygen", "-q", "-f", "key.pem", "-e", "-m", "PEM", "-p", "-P", "PassPhrase", "-N", "PassPhrase"},
+	)
+	pkcs1 := readFile(t, dir, "key.pem")
+	if !strings.Contains(string(pkcs1), "DEK-Info") {
+		t.Fatalf("ssh-keygen wrote another format:\n%.80s", pkcs1)
+	}
+	for _, file := range []string{"key", "key.pem"} {
+		for _, public := range []string{"key.pub", "key.pub.pem"} {
+			key := must(ParsePrivateKey(readFile(t, dir, file), []byte("PassPhrase\n")))(t)
+			opens(t, key, must(ParsePublicKey(readFile(t, dir, public)))(t))
+		}
+	}
+}
+
+func TestEveryPrivateKeyFormatIsRead(t *testing.T) {
+	t.Parallel()
+	dir := keygen(t,
+		[]string{"openssl", "genrsa", "-out", "pkcs8", "2048"},
+		[]string{"openssl", "rsa", "-in", "pkcs8", "-pubout", "-out", "pkix"},
+		[]string{"openssl", "rsa", "-in", "pkcs8", "-RSAPublicKey_out", "-out", "pkcs1pub"},
+	)
+	convert := map[string][]string{ // a plain key to the format
+		"PKCS#1":                    {"openssl", "rsa", "-traditional", "-in", "pkcs8", "-out", "PKCS#1"},
+		"PKCS#1, DES":               {"openssl", "rsa", "-traditional", "-des3", "-passout", "pass:p wd\t", "-in", "pkcs8", "-out", "PKCS#1, DES"},
+		"PKCS#1, AES-256":           {"openssl", "rsa", "-traditional", "-aes256", "-passout", "pass:p wd\t", "-in", "pkcs8", "-out", "PKCS#1, AES-256"},
+		"PKCS#8, SHA-256, AES-256":  pkcs8("SHA-256, AES-256", "-v2", "aes-256-cbc"),
+		"PKCS#8, SHA-1, 3DES":       pkcs8("SHA-1, 3DES", "-v2", "des3", "-v2prf", "hmacWithSHA1"),
+		"PKCS#8, SHA-224, AES-192":  pkcs8("SHA-224, AES-192", "-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA224"),
+		"PKCS#8, SHA-384, AES-128":  pkcs8("SHA-384, AES-128", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA384"),
+		"PKCS#8, SHA-512, AES-256":  pkcs8("SHA-512, AES-256", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512"),
+		"PKCS#8, many iterations":   pkcs8("many iterations", "-iter", "60000"),
+		"PKCS#8, scrypt":            pkcs8("scrypt", "-scrypt"),
+		"OPENSSH, plain":            openssh("OPENSSH, plain", ""),
+		"OPENSSH, encrypted":        openssh("OPENSSH, encrypted", "p wd\t"),
+		"OPENSSH, AES-256-CBC":      append(openssh("OPENSSH, AES-256-CBC", "p wd\t"), "-Z", "aes256-cbc"),
+		"PKCS#8 as ssh-keygen does": append(openssh("PKCS#8 as ssh-keygen does", "p wd\t"), "-m", "PKCS8"),
+	}
+	plain := must(ParsePrivateKey(readFile(t, dir, "pkcs8"), []byte("ignored")))(t)
+	opens(t, plain, must(ParsePublicKey(readFile(t, dir, "pkix")))(t))
+	opens(t, plain, must(ParsePublicKey(readFile(t, dir, "pkcs1pub")))(t))
+	for name, command := range convert {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := keygen(t,
+				[]string{"cp", dir + "/pkcs8", "."},
+				[]string{"cp", "pkcs8", name},
+				[]string{"chmod", "600", name},
+				command)
+			data := readFile(t, out, name)
+			key := must(ParsePrivateKey(data, []byte("p wd\t")))(t)
+			opens(t, key, plain.Public())
+			if strings.Contains(name, "plain") || name == "PKCS#1" {
+				return
+			}
+			for _, wrong := range []string{"", "\n", "p wd", "p wd\t\n\n", "P wd\t"} {
+				if _, err := ParsePrivateKey(data, []byte(wrong)); !errors.Is(err, ErrPassphrase) {
+					t.Errorf("with passphrase %q: %v", wrong, err)
+				}
+			}
+		})
+	}
+}
+
+func pkcs8(name string, options ...string) []string {
+	return append([]string{"openssl", "pkcs8", "-topk8", "-passout", "pass:p wd\t", "-in", "pkcs8", "-out", "PKCS#8, " + name}, options...)
+}
+
+func openssh(name, passphrase string) []string {
+	return []string{"ssh-keygen", "-q", "-p", "-a", "1", "-f", name, "-P", "", "-N", passphrase}
+}
+
+func TestSigningKeysOfTheUsualToolsAreRead(t *testing.T) {
+	t.Parallel()
+	dir := keygen(t,
+		[]string{"ssh-keygen", "-q", "-t", "ed25519", "-f", "plain", "-C", "someone@somewhere", "-N", ""},
+		[]string{"ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-f", "encrypted", "-N", "PassPhrase"},
+		[]string{"sh", "-c", "for k in plain encrypted; do ssh-keygen -l -E sha256 -f $k.pub | cut -d' ' -f2 > $k.fingerprint; done"},
+		[]string{"openssl", "genpkey", "-algorithm", "ed25519", "-out", "openssl"},
+	)
+	for _, name := range []string{"plain", "encrypted"} {
+		key := must(ParseSigningKey(readFile(t, dir, name), []byte("PassPhrase")))(t)
+		public := must(ParseVerifyKey(readFile(t, dir, name+".pub")))(t)
+		if key.Public() != public {
+			t.Errorf("%s: the halves differ", name)
+		}
+		if want := strings.TrimSpace(string(readFile(t, dir, name+".fingerprint"))); public.Fingerprint() != want {
+			t.Errorf("%s: fingerprint %s, ssh-keygen says %s", name, public.Fingerprint(), want)
+		}
+		if err := signed(key).Verify(public); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ParseSigningKey(readFile(t, dir, "encrypted"), []byte("other")); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	must(ParseSigningKey(readFile(t, dir, "openssl"), nil))(t)
+}
+
+func TestOurKeyFilesAreReadByUsAndBySSHKeygen(t *testing.T) {
+	t.Parallel()
+	key, sign := goldenKey(t), newSigningKey(t)
+	for _, passphrase := range []string{"", "PassPhrase"} {
+		data := must(key.MarshalPEM([]byte(passphrase)))(t)
+		opens(t, must(ParsePrivateKey(data, []byte(passphrase)))(t), key.Public())
+	}
+	plain := must(sign.MarshalPEM(nil))(t)
+	if again := must(ParseSigningKey(plain, nil))(t); again.Public() != sign.Public() {
+		t.Error("the signing key changed")
+	}
+	opens(t, key, must(ParsePublicKey(key.Public().MarshalPEM()))(t))
+	line := sign.Public().AuthorizedLine("me@here")
+	if got := must(ParseVerifyKey([]byte(line)))(t); got != sign.Public() || !strings.HasSuffix(line, " me@here") {
+		t.Errorf("AuthorizedLine = %s", line)
+	}
+	data := must(sign.MarshalPEM([]byte("PassPhrase")))(t)
+	out := keygen(t, []string{"sh", "-c", "umask 77; cat > k <<'E'\n" + string(data) + "E\nssh-keygen -y -P PassPhrase -f k > pub"})
+	if got := must(ParseVerifyKey(readFile(t, out, "pub")))(t); got != sign.Public() {
+		t.Error("ssh-keygen reads another key")
+	}
+}
+
+func TestKeysOfTheWrongKindAreRefused(t *testing.T) {
+	t.Parallel()
+	private, public := golden(t, "request_plain.pem"), golden(t, "request.pub")
+	signing := must(newSigningKey(t).MarshalPEM(nil))(t)
+	small := (&PublicKey{key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 511, 1), E: 65537}}).MarshalPEM()
+	even := (&PublicKey{key: &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int), 2047, 1), E: 65537}}).MarshalPEM()
+	privateErr := func(data []byte) error { _, err := ParsePrivateKey(data, nil); return err }
+	publicErr := func(data []byte) error { _, err := ParsePublicKey(data); return err }
+	signErr := func(data []byte) error { _, err := ParseSigningKey(data, nil); return err }
+	verifyErr := func(line string) error { _, err := ParseVerifyKey([]byte(line)); return err }
+	line := strings.TrimSpace(string(golden(t, "signing.pub")))
+	tests := map[string]error{
+		"a signing key to open with":     privateErr(signing),
+		"a public key to open with":      privateErr(golden(t, "request.pub.pem")),
+		"no PEM to open with":            privateErr([]byte("key")),
+		"nothing to open with":           privateErr(nil),
+		"a huge file to open with":       privateErr(make([]byte, 1<<20)),
+		"a request key to sign with":     signErr(private),
+		"a private key to seal with":     publicErr(private),
+		"a signing key to seal with":     publicErr([]byte(line)),
+		"two lines to seal with":         publicErr(append(append(public, '\n'), public...)),
+		"nothing to seal with":           publicErr(nil),
+		"another blob after ssh-rsa":     publicErr([]byte(strings.Replace(line, "ssh-ed25519", "ssh-rsa", 1))),
+		"512 bits to seal with":          publicErr(small),
+		"an even modulus":                publicErr(even),
+		"nothing to verify with":         verifyErr(""),
+		"a request key to verify with":   verifyErr(string(public)),
+		"no key after ssh-ed25519":       verifyErr("ssh-ed25519"),
+		"no base64 after ssh-ed25519":    verifyErr("ssh-ed25519 !!!!"),
+		"a short blob":                   verifyErr("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"),
+		"an RSA blob after ssh-ed25519":  verifyErr(strings.Replace(string(public), "ssh-rsa", "ssh-ed25519", 1)),
+		"options before the key":         verifyErr(`command="x" ` + line),
+		"two lines to verify with":       verifyErr(line + "\n" + line),
+		"the dummy entry of the secrets": verifyErr("info"),
+	}
+	for name, err := range tests {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for _, bits := range []int{-1, 512, 1 << 20} {
+		if _, err := GeneratePrivateKey(bits); err == nil {
+			t.Errorf("GeneratePrivateKey(%d): no error", bits)
+		}
+	}
+}
+
+func TestVerifyKeysStandInJSON(t *testing.T) {
+	t.Parallel()
+	key := goldenVerifyKey(t)
+	data := must(json.Marshal([]VerifyKey{key}))(t)
+	var again []VerifyKey
+	if err := json.Unmarshal(data, &again); err != nil || len(again) != 1 || again[0] != key {
+		t.Errorf("%s became %v, %v", data, again, err)
+	}
+	if err := json.Unmarshal([]byte(`["info"]`), &again); err == nil {
+		t.Error("a dummy became a key")
+	}
+	if _, err := json.Marshal(VerifyKey{}); err == nil {
+		t.Error("a zero key was written")
+	}
+}

@@ -1,0 +1,70 @@
+package envelope
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+func golden(tb testing.TB, name string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "golden", name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+// goldenKey is the private key of the vectors: the tests' key where any key will do, since making one takes a while.
+func goldenKey(tb testing.TB) *PrivateKey {
+	tb.Helper()
+	return must(ParsePrivateKey(golden(tb, "request_plain.pem"), nil))(tb)
+}
+
+func goldenVerifyKey(tb testing.TB) VerifyKey {
+	tb.Helper()
+	return must(ParseVerifyKey(golden(tb, "signing.pub")))(tb)
+}
+
+func newSigningKey(tb testing.TB) SigningKey {
+	tb.Helper()
+	return must(GenerateSigningKey())(tb)
+}
+
+// must lets a call that cannot fail in this test stand in an expression.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return v
+	}
+}
+
+// keygen runs a key-making tool in a fresh folder and returns the folder's path.
+func keygen(t *testing.T, commands ...[]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, argv := range commands {
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			t.Skipf("%s is not installed", argv[0])
+		}
+		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", argv, err, out)
+		}
+	}
+	return dir
+}
+
+func readFile(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
