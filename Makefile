@@ -1,0 +1,53 @@
+# What a person does with this project. `make help` lists it; cloudbuild.yaml and .ci/run call these targets and nothing else.
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := v2.15.0
+FUZZTIME      ?= 30s
+
+export UV ?= $(CURDIR)/bin/uv
+
+help: ## List the commands
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Run a clear and a sealed experiment through the whole path, from nothing, and show each hop
+	@bin/studioctl demo
+
+local: build ## Keep a local cloud running until Ctrl-C
+	@bin/studioctl local
+
+build: prerequisites bin/uv ## Build every program into bin/
+	@go build -trimpath -o bin/ ./cmd/studioctl ./executor ./functions/bridge/cmd/bridge ./functions/finalize/cmd/finalize
+
+test: build ## Run every test, with the race detector, against the real RabbitMQ, uv and Python
+	go test -race -tags integration ./...
+
+test-unit: prerequisites ## Run the tests that need no service and no network
+	go test -race ./...
+
+lint: bin/golangci-lint ## Check formatting, the house's linters and go.mod
+	bin/golangci-lint run ./...
+	go mod tidy -diff
+	@bash -n scripts/* .ci/run
+
+fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
+	@scripts/fuzz $(FUZZTIME)
+
+bench: build ## Measure against the bare primitives, in ratios of the same run
+	go test -tags integration -run '^$$' -bench . -benchtime 1x ./...
+
+prerequisites:
+	@scripts/prerequisites
+
+bin/uv: scripts/uv.version
+	@python3 -m venv --clear .cache/uv && .cache/uv/bin/pip install -q --disable-pip-version-check "uv==$$(cat $<)"
+	@mkdir -p bin && cp .cache/uv/bin/uv $@ && touch $@
+
+bin/golangci-lint: .golangci.yml
+	@mkdir -p bin && [ -x $@ ] && $@ version 2>/dev/null | grep -q '$(GOLANGCI_LINT:v%=%)' || GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	@touch $@
+
+clean: ## Remove what was built
+	rm -rf bin .cache
+
+.PHONY: help demo local build test test-unit lint fuzz bench prerequisites clean
