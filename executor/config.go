@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
+)
+
+// config is everything that an executor reads from its environment. docs/settings.md explains each for operators.
+type config struct {
+	Project         string        `env:"GOOGLE_CLOUD_PROJECT"`
+	Tenants         string        `env:"TENANTS"`
+	Pools           string        `env:"POOLS"`
+	Pool            string        `env:"POOL"`
+	LogLevel        slog.Level    `env:"LOG_LEVEL, default=INFO"`
+	EventsTopic     string        `env:"EVENTS_TOPIC, default=studio-events"`
+	DeadLetterTopic string        `env:"DEAD_LETTER_TOPIC, default=studio-dead-letters"`
+	ClearText       bool          `env:"CLEAR_TEXT_MESSAGES, default=false"`
+	RequestKeys     []string      `env:"REQUEST_KEYS"`
+	PassphraseFile  string        `env:"REQUEST_PASSPHRASE_FILE"`
+	WorkDir         string        `env:"WORK_DIR, default=/var/lib/studio/work"`
+	CacheDir        string        `env:"CACHE_DIR, default=/var/lib/studio/cache"`
+	UV              string        `env:"UV, default=uv"`
+	DownloadPython  bool          `env:"DOWNLOAD_PYTHON, default=true"`
+	S3Hosts         []string      `env:"S3_HOSTS, default=storage.googleapis.com"`
+	ExperimentUID   uint32        `env:"EXPERIMENT_UID, default=0"`
+	LibraryPath     string        `env:"EXPERIMENT_LIBRARY_PATH"`
+	Heartbeat       time.Duration `env:"HEARTBEAT, default=10s"`
+	Lease           time.Duration `env:"LEASE, default=60s"`
+	MaxAttempts     int           `env:"MAX_ATTEMPTS, default=5"`
+	MaxConcurrent   int           `env:"MAX_CONCURRENT, default=0"`
+	AdmissionWait   time.Duration `env:"ADMISSION_WAIT, default=30s"`
+	DrainTimeout    time.Duration `env:"DRAIN_TIMEOUT, default=0s"`
+	Grace           time.Duration `env:"KILL_GRACE, default=10s"`
+	SaveTimeout     time.Duration `env:"SAVE_TIMEOUT, default=30m"`
+	Name            string        `env:"EXECUTOR_NAME"`
+
+	uvEnv   []string // settings of the package index and of TLS, passed on to uv as they are
+	pools   pool.List
+	pool    pool.Pool
+	tenants *tenant.Source
+	keys    []*envelope.PrivateKey
+}
+
+// uvSettings are the standard variables by which an operator points uv at a package index, a mirror or a proxy.
+var uvSettings = []string{
+	"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_INDEX_STRATEGY",
+	"UV_PYTHON_INSTALL_MIRROR", "UV_HTTP_TIMEOUT", "UV_NATIVE_TLS", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+}
+
+// loadConfig reads the settings and the files that they name. Its error lists every fault by its variable's name.
+func loadConfig(ctx context.Context, env envconfig.Lookuper) (*config, error) {
+	var c config
+	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &c, Lookuper: env}); err != nil {
+		return nil, err
+	}
+	for _, name := range uvSettings {
+		if value, ok := env.Lookup(name); ok {
+			c.uvEnv = append(c.uvEnv, name+"="+value)
+		}
+	}
+	return &c, errors.Join(c.checkNames(), c.checkTimes(), c.loadPools(), c.loadTenants(), c.loadKeys())
+}
+
+func (c *config) checkNames() (err error) {
+	if c.Project == "" {
+		err = errors.New("GOOGLE_CLOUD_PROJECT is empty: name the project of the topics and subscriptions")
+	}
+	if c.Name == "" {
+		host, hostErr := os.Hostname()
+		if hostErr != nil {
+			return errors.Join(err, fmt.Errorf("EXECUTOR_NAME is empty and the host has no name: %w", hostErr))
+		}
+		c.Name = host
+	}
+	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`).MatchString(c.Name) { // it becomes part of an object's name
+		err = errors.Join(err, fmt.Errorf("EXECUTOR_NAME %q: use letters, digits, '.', '_' and '-', at most 63", c.Name))
+	}
+	return err
+}
+
+func (c *config) checkTimes() (err error) {
+	if c.Heartbeat <= 0 || c.Lease < 3*c.Heartbeat {
+		err = fmt.Errorf("LEASE %s: it must outlive three heartbeats (HEARTBEAT is %s)", c.Lease, c.Heartbeat)
+	}
+	if c.MaxAttempts < 1 {
+		err = errors.Join(err, fmt.Errorf("MAX_ATTEMPTS %d: at least 1", c.MaxAttempts))
+	}
+	if c.MaxConcurrent < 0 {
+		err = errors.Join(err, fmt.Errorf("MAX_CONCURRENT %d: at least 1, or 0 for what the pool holds", c.MaxConcurrent))
+	}
+	for name, d := range map[string]time.Duration{"KILL_GRACE": c.Grace, "SAVE_TIMEOUT": c.SaveTimeout, "ADMISSION_WAIT": c.AdmissionWait} {
+		if d <= 0 {
+			err = errors.Join(err, fmt.Errorf("%s %s: must be longer than nothing", name, d))
+		}
+	}
+	return err
+}
+
+func (c *config) loadPools() error {
+	list, err := pool.Load(c.Pools)
+	if err != nil {
+		return fmt.Errorf("POOLS: %w", err)
+	}
+	found, ok := list.Find(c.Pool)
+	if !ok {
+		return fmt.Errorf("POOL %q is not in POOLS", c.Pool)
+	}
+	c.pools, c.pool = list, found
+	if c.MaxConcurrent == 0 {
+		c.MaxConcurrent = max(1, found.GPUs*found.GPUSlots)
+		if found.GPUs == 0 {
+			c.MaxConcurrent = max(1, found.CPUs)
+		}
+	}
+	return nil
+}
+
+func (c *config) loadTenants() (err error) {
+	if c.Tenants == "" {
+		return errors.New("TENANTS is empty: name the file that lists queue prefixes with their buckets and keys")
+	}
+	if c.tenants, err = tenant.Open(c.Tenants); err != nil {
+		return fmt.Errorf("TENANTS: %w", err)
+	}
+	return nil
+}
+
+// loadKeys reads the request keys: the current one first, then the previous ones, each opened by the one passphrase.
+func (c *config) loadKeys() error {
+	var passphrase []byte
+	if c.PassphraseFile != "" {
+		text, err := os.ReadFile(c.PassphraseFile)
+		if err != nil {
+			return fmt.Errorf("REQUEST_PASSPHRASE_FILE: %w", err)
+		}
+		passphrase = []byte(strings.TrimSuffix(string(text), "\n"))
+	}
+	var faults error
+	for _, file := range c.RequestKeys {
+		text, err := os.ReadFile(file) //nolint:gosec // the operator's own setting
+		if err == nil {
+			var key *envelope.PrivateKey
+			if key, err = envelope.ParsePrivateKey(text, passphrase); err == nil {
+				c.keys = append(c.keys, key)
+			}
+		}
+		if err != nil {
+			faults = errors.Join(faults, fmt.Errorf("REQUEST_KEYS, file %s: %w", file, err))
+		}
+	}
+	return faults
+}

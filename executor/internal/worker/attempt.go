@@ -1,0 +1,200 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/metadata"
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+)
+
+// attempt is one claimed try at an experiment.
+type attempt struct {
+	*experiment
+	claim   record.Claim
+	grant   *device.Grant // nil for an attempt that runs nothing
+	slot    uint32
+	log     *slog.Logger
+	said    *narrator
+	folder  *folder
+	saved   []*saved // the mutable artifacts that this attempt may write, output not among them
+	output  *saved
+	out     *outputFile
+	doc     *metadata.Document
+	docName string
+	docSent []byte
+}
+
+func (x *experiment) attempt(claim record.Claim, grant *device.Grant, slot uint32) *attempt {
+	return &attempt{
+		experiment: x, claim: claim, grant: grant, slot: slot,
+		log: x.log.With("attempt", claim.Attempt, "number", claim.Number),
+	}
+}
+
+// work is what an attempt does between its claim and its end.
+type work func(ctx context.Context) (verdict, error)
+
+// live holds the claim while the work is done, and settles what came of it.
+func (a *attempt) live(ctx context.Context, do work) (Disposition, error) {
+	a.said = narrate(ctx, a)
+	defer a.said.close()
+	a.said.say(event.Claimed, event.Data{})
+	a.log.Info("experiment claimed")
+
+	lease, lose := context.WithCancelCause(ctx)
+	run, stop := context.WithCancelCause(lease)
+	a.w.untilLeaving(run, stop)
+	defer a.w.running.add(a, stop)()
+	kept := a.keep(lease, lose, stop)
+	defer func() { stop(nil); lose(nil); <-kept }()
+
+	if err := a.open(lease); err != nil {
+		return a.settle(ctx, lease, verdict{}, err)
+	}
+	v, err := do(run)
+	if err != nil && run.Err() != nil {
+		err = errors.Join(context.Cause(run), err)
+	}
+	return a.settle(ctx, lease, v, err)
+}
+
+// settle decides what the end of the work means. Whatever it does under lease ends when the claim is lost.
+func (a *attempt) settle(ctx, lease context.Context, v verdict, err error) (_ Disposition, failed error) {
+	keepFolder := false
+	defer func() {
+		if !keepFolder {
+			failed = errors.Join(failed, a.close())
+		}
+	}()
+	if lease.Err() != nil {
+		a.log.Warn("claim lost, leaving the experiment alone", "error", context.Cause(lease))
+		return Return, context.Cause(lease)
+	}
+	v, err = a.judge(v, err)
+	if err == nil {
+		if err = a.finish(lease, v); err == nil {
+			return Acknowledge, nil
+		}
+		keepFolder = a.folder != nil
+	}
+	var refused *Fault
+	if errors.As(err, &refused) { // even the output may not be written: the record alone can say so
+		return a.refuseOutput(lease, refused)
+	}
+	return a.giveUp(ctx, lease, err)
+}
+
+// judge turns an error that is an end of the experiment into a verdict; what it leaves ends only this attempt.
+func (a *attempt) judge(v verdict, err error) (verdict, error) {
+	var fault *Fault
+	switch {
+	case err == nil:
+		return v, nil
+	case a.output == nil: // nothing can be written about it
+		return v, err
+	case errors.Is(err, errStopped):
+		return verdict{outcome: Stopped, exitCode: v.exitCode, reason: "The experiment was stopped, as its record asked."}, nil
+	case errors.Is(err, errTimedOut):
+		return verdict{outcome: TimedOut, exitCode: v.exitCode, reason: a.timeUp()}, nil
+	case errors.Is(err, errDraining), errors.Is(err, errSuperseded), errors.Is(err, errLeaseLost):
+		return v, err
+	case errors.As(err, &fault):
+		return verdict{outcome: fault.Outcome, exitCode: v.exitCode, reason: fault.Sentence}, nil
+	default:
+		return v, err
+	}
+}
+
+func (a *attempt) timeUp() string {
+	limits := ""
+	if d := a.req.Experiment.MaxDuration; d > 0 {
+		limits = fmt.Sprintf(" max_duration is %s.", d)
+	}
+	if d := a.req.Config.ExperimentLifetime; d > 0 {
+		limits += fmt.Sprintf(" Its lifetime, counted from submission, is %s.", d)
+	}
+	return "The experiment used up its time and was ended." + limits + " What it had written is saved; submit it again with a longer limit if it needs one."
+}
+
+// giveUp ends the attempt but not the experiment: what can be saved is saved, and the next attempt need not wait.
+func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, error) {
+	outcome, line := attemptInfrastructure, "This attempt ended because the infrastructure failed; another attempt goes on from what is saved."
+	if errors.Is(err, errDraining) {
+		outcome, line = attemptDrained, "This executor is leaving; another attempt goes on from what is saved."
+	}
+	if a.out != nil {
+		a.out.Say("%s", line)
+		limited, cancel := context.WithTimeout(lease, min(a.w.SaveTimeout, partingTimeout))
+		defer cancel()
+		if saveErr := a.checkpoint(limited); saveErr != nil {
+			err = errors.Join(err, fmt.Errorf("save what there is: %w", saveErr))
+		}
+	}
+	if releaseErr := a.w.Records.Release(ctx, a.claim, outcome); releaseErr != nil {
+		err = errors.Join(err, releaseErr)
+	}
+	return Return, fmt.Errorf("attempt %d at %s: %w", a.claim.Number, a.ref.Key, err)
+}
+
+// partingTimeout bounds the last save of an attempt that must leave: a preempted spot node gives ordinary pods 15 s.
+const partingTimeout = 12 * time.Second
+
+// refuseOutput ends an experiment whose output may not be written where its request says.
+func (a *attempt) refuseOutput(ctx context.Context, f *Fault) (Disposition, error) {
+	err := a.w.Records.End(ctx, a.ref, record.Ending{
+		Attempt: a.claim.Attempt, Outcome: string(f.Outcome), Reason: f.Sentence, At: a.w.Now(),
+	})
+	if err != nil {
+		return Return, fmt.Errorf("record the end of %s: %w", a.ref.Key, err)
+	}
+	a.log.Info("experiment refused", "error", f)
+	return Acknowledge, nil
+}
+
+// keep renews the claim every heartbeat until lease ends, and cancels what must not go on. The channel closes after the
+// last heartbeat.
+func (a *attempt) keep(lease context.Context, lose, stop context.CancelCauseFunc) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(a.w.Heartbeat)
+		defer ticker.Stop()
+		renewed := a.w.Now()
+		for {
+			select {
+			case <-lease.Done():
+				return
+			case <-ticker.C:
+			}
+			began := a.w.Now()
+			beat, err := a.heartbeat(lease)
+			switch {
+			case lease.Err() != nil: // the attempt has ended meanwhile
+			case errors.Is(err, record.ErrSuperseded):
+				lose(errSuperseded)
+			case err != nil && a.w.Now().Sub(renewed)+a.w.Heartbeat >= a.w.Lease: // before others may take it
+				lose(errors.Join(errLeaseLost, err))
+			case err != nil:
+				a.log.Warn("heartbeat failed, trying again", "error", err)
+			default:
+				renewed = began
+				if beat.Stopped {
+					stop(errStopped)
+				}
+			}
+		}
+	}()
+	return done
+}
+
+func (a *attempt) heartbeat(ctx context.Context) (record.Beat, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.w.Heartbeat)
+	defer cancel()
+	return a.w.Records.Heartbeat(ctx, a.claim)
+}

@@ -1,0 +1,231 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+)
+
+// Every experiment comes to a definite end, which its output tells its experimenter in a sentence.
+func TestExperimentEndsWithASentenceInItsOutput(t *testing.T) {
+	t.Parallel()
+	long := time.Now().Add(-time.Hour)
+	tests := map[string]struct {
+		submission
+		requirements error
+		outcome      Outcome
+		says         string
+	}{
+		"completed": {
+			submission: submission{script: "print('hello')"}, outcome: Completed, says: "hello\n",
+		},
+		"exit code": {
+			submission: submission{script: "import sys; sys.exit(3)"}, outcome: Failed, says: "exit code 3",
+		},
+		"killed": {
+			submission: submission{script: "import os; os.kill(os.getpid(), 9)"}, outcome: Failed, says: "ended by a signal (killed)",
+		},
+		"workspace is not there": {
+			submission: submission{absent: true}, outcome: Failed, says: "The artifact workspace is not there",
+		},
+		"workspace is no tar": {
+			submission: submission{workspace: []byte(strings.Repeat("this is no tar\n", 100))}, outcome: Failed, says: "The artifact workspace (",
+		},
+		"script is not in the workspace": {
+			submission: submission{script: "pass", change: map[string]any{"filename": "other.py"}}, outcome: Failed,
+			says: `The script "other.py" is not in the workspace, which holds train.py.`,
+		},
+		"script is outside the workspace": {
+			submission: submission{script: "pass", change: map[string]any{"filename": "../../../../../etc/passwd"}}, outcome: Failed, says: "is not in the workspace",
+		},
+		"requirement does not exist": {
+			submission: submission{script: "pass"}, requirements: &pyenv.RequirementsError{}, outcome: Failed, says: "The Python environment cannot be built",
+		},
+		"time is used up": {
+			submission: submission{script: "import time; print('begun'); time.sleep(60)", change: map[string]any{"max_duration": "1s"}}, outcome: TimedOut, says: "max_duration is 1s",
+		},
+		"lifetime is used up before the start": {
+			submission: submission{
+				script: "pass", change: map[string]any{"time_added": float64(long.Unix())}, config: map[string]any{"experimentLifetime": "30m"},
+			},
+			outcome: Expired, says: "longer than its lifetime of 30m0s",
+		},
+		"lifetime is used up while it runs": {
+			submission: submission{
+				script: "import time; time.sleep(60)", config: map[string]any{"experimentLifetime": "2s"},
+			},
+			outcome: TimedOut, says: "counted from submission, is 2s",
+		},
+		"an artifact of another tenant": {
+			submission: submission{script: "pass", change: map[string]any{"artifacts": map[string]any{
+				"workspace": map[string]any{"qualified": "gs://somebody-elses/blobstore/x.tar", "mutable": false},
+			}}},
+			outcome: Refused, says: "The artifact workspace is refused",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.python.err = tc.requirements
+			tc.key = "k1"
+			m := b.submit(tc.submission)
+			if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+				t.Fatalf("Handle = %v, %v; want acknowledge", got, err)
+			}
+			output, meta := b.output("k1")
+			if !strings.Contains(output, tc.says) {
+				t.Errorf("output does not say %q:\n%s", tc.says, output)
+			}
+			if meta[record.MetaState] != record.StateFinal || meta[record.MetaOutcome] != string(tc.outcome) {
+				t.Errorf("output.tar is %v with outcome %q; want final, %q", meta[record.MetaState], meta[record.MetaOutcome], tc.outcome)
+			}
+			if last := strings.Split(strings.TrimSpace(output), "\n"); !strings.Contains(last[len(last)-1], `"stop_time"`) {
+				t.Errorf("the last line is %q, want the stop_time directive", last[len(last)-1])
+			}
+			if left, _ := os.ReadDir(b.worker.WorkDir); len(left) != 0 {
+				t.Errorf("the work folder still holds %v", left)
+			}
+		})
+	}
+}
+
+func TestCompletedExperimentHasItsEventsInOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if got, err := b.worker.Handle(t.Context(), b.submit(submission{key: "k1", script: "pass"})); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	want := []event.Type{event.Claimed, event.Prepared, event.Started, event.Saved}
+	if got := b.events.types(); !slices.Equal(got, want) {
+		t.Errorf("events = %v, want %v", got, want)
+	}
+}
+
+func TestFinishedExperimentIsAcknowledgedAndNotRunAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "print('once')"})
+	for range 2 { // the second finds the final output of the record's attempt, the third the finished record
+		if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+			t.Fatalf("Handle = %v, %v", got, err)
+		}
+	}
+	b.finalize("k1")
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	output, _ := b.output("k1")
+	if n := strings.Count(output, "once"); n != 1 {
+		t.Errorf("the program ran %d times, want 1", n)
+	}
+	if n := len(b.record("k1").Cloud().Attempts); n != 1 {
+		t.Errorf("the record has %d attempts, want 1", n)
+	}
+}
+
+func TestExperimentThatIsStoppedBeforeItsStartDoesNotRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "pass", record: `{"key":"k1","status":"stopped","extra":[1.10]}`})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	r := b.record("k1")
+	if r.Status() != record.Finished || r.Cloud().Outcome != string(Stopped) {
+		t.Errorf("record is %v with outcome %q; want finished, stopped", r.Status(), r.Cloud().Outcome)
+	}
+	if got := string(r.Field("extra")); got != "[1.10]" {
+		t.Errorf("a field of the client's became %s", got)
+	}
+}
+
+func TestMalformedRequestIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "pass"})
+	m.Data = []byte(`{"experiment": 7}`)
+	got, err := b.worker.Handle(t.Context(), m)
+	if got != DeadLetter || err == nil {
+		t.Errorf("Handle = %v, %v; want a dead letter with its reason", got, err)
+	}
+}
+
+func TestResultsOfEarlierAttemptsAreThereForTheNextOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.put(storeBucket, "experiments/k1/modeldir.tar", tarOf(t, map[string]string{"step": "41"}), nil)
+	b.put(storeBucket, "experiments/k1/output.tar", tarOf(t, map[string]string{"output": "from before\n"}), nil)
+	script := "p='../modeldir/step'; n=int(open(p).read())+1; open(p,'w').write(str(n)); print('step', n)"
+	if got, err := b.worker.Handle(t.Context(), b.submit(submission{key: "k1", script: script})); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	model, _ := b.get(storeBucket, "experiments/k1/modeldir.tar")
+	if got := untar(t, model)["step"]; got != "42" {
+		t.Errorf("step = %q, want 42", got)
+	}
+	if output, _ := b.output("k1"); !strings.HasPrefix(output, "from before\n") || !strings.Contains(output, "step 42\n") {
+		t.Errorf("the output does not go on from before:\n%s", output)
+	}
+}
+
+func TestArgumentsReachTheProgramExactly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	args := []string{`'two words'`, `''`, `'$HOME'`, `'it'"'"'s'`, `'ünïcode'`, `plain`}
+	m := b.submit(submission{key: "k1", script: "import sys; print(sys.argv[1:])", args: args})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	want := `['two words', '', '$HOME', "it's", 'ünïcode', 'plain']`
+	if output, _ := b.output("k1"); !strings.Contains(output, want) {
+		t.Errorf("output lacks %s:\n%s", want, output)
+	}
+}
+
+func TestProgramSeesAnEnvironmentFromNothing(t *testing.T) {
+	b := setup(t)
+	t.Setenv("AMQP_URL", "amqp://u:hunter2@h/")
+	m := b.submit(submission{
+		key: "k1", script: "import os\nfor n in sorted(os.environ): print(n, '=', os.environ[n])",
+		config: map[string]any{"env": map[string]any{"MINE": "x:%PATH%:%AMQP_URL%"}},
+	})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	output, _ := b.output("k1")
+	for _, want := range []string{"STUDIOML_EXPERIMENT = k1\n", "MINE = x:/usr/bin:"} {
+		if !strings.Contains(output, want) {
+			t.Errorf("output lacks %q:\n%s", want, output)
+		}
+	}
+	if strings.Contains(output, "hunter2") {
+		t.Error("the program sees the executor's environment")
+	}
+}
+
+func TestUploadThatStorageRefusesKeepsTheFolderAndReturnsTheDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.worker.SaveTimeout = time.Second
+	m := b.submit(submission{key: "k1", script: "print('kept')"})
+	b.worker.Stores = brokenUploads(t, b.http)
+	got, err := b.worker.Handle(t.Context(), m)
+	if got != Return || err == nil {
+		t.Fatalf("Handle = %v, %v; want the delivery returned", got, err)
+	}
+	kept, globErr := filepath.Glob(b.worker.WorkDir + "/k1.*/tree/output/output")
+	if globErr != nil || len(kept) != 1 {
+		t.Fatalf("the output is kept in %v, want one place", kept)
+	}
+	if text, _ := os.ReadFile(kept[0]); !strings.Contains(string(text), "kept") {
+		t.Errorf("kept output is %q", text)
+	}
+}

@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+)
+
+// DeadLetters keeps what no attempt may run. Its nil means that Pub/Sub has the letter.
+type DeadLetters interface {
+	DeadLetter(ctx context.Context, d message.DeadLetter) error
+}
+
+// maxExtension is how long a delivery's lease is extended: an unacknowledged message is gone after the longest retention
+// that a subscription can have (31 days), and experiments may run for weeks.
+const maxExtension = 31 * 24 * time.Hour
+
+// Settings makes the subscriber hold at most as many deliveries as there are slots, each for as long as it takes. A lease
+// is extended by one lease time at a time, so that a dead executor's deliveries come back within that time.
+func (w *Worker) Settings() pubsub.ReceiveSettings {
+	lease := min(max(w.Lease, 10*time.Second), 600*time.Second) // the limits of an acknowledgement deadline
+	return pubsub.ReceiveSettings{
+		MaxExtension: maxExtension, MaxDurationPerAckExtension: lease, MinDurationPerAckExtension: lease,
+		MaxOutstandingMessages: w.Slots, MaxOutstandingBytes: -1, NumGoroutines: 1,
+	}
+}
+
+// Serve receives until ctx is done and then until the deliveries in hand are settled: by their end, or by the drain that
+// the context of Prepare began. A subscription that is not there, or may not be read, is an error.
+func (w *Worker) Serve(ctx context.Context, sub *pubsub.Subscriber, letters DeadLetters) error {
+	sub.ReceiveSettings = w.Settings()
+	err := sub.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
+		// The delivery outlives the end of the intake: it must still be run, saved and acknowledged.
+		w.deliver(context.WithoutCancel(ctx), m, letters)
+	})
+	if err != nil {
+		return fmt.Errorf("receive from %s: %w", sub.String(), err)
+	}
+	return nil
+}
+
+func (w *Worker) deliver(ctx context.Context, m *pubsub.Message, letters DeadLetters) {
+	relayed, err := message.FromAttributes(m.Attributes, m.Data)
+	disposition := DeadLetter
+	if err != nil {
+		relayed = message.Relayed{Data: m.Data, MessageID: message.ID(m.Data), Queue: m.Attributes["queue"], Pool: w.Pool.Name}
+		err = &admission.Refusal{Reason: admission.Malformed, Detail: "The Pub/Sub message has not the bridge's attributes: " + err.Error(), Err: err}
+	} else {
+		disposition, err = w.Handle(ctx, relayed)
+	}
+	log := w.Log.With("queue", relayed.Queue, "message_id", relayed.MessageID, "disposition", disposition.String())
+	if disposition == DeadLetter {
+		if letterErr := letters.DeadLetter(ctx, letter(relayed, err)); letterErr != nil {
+			disposition, err = Return, errors.Join(err, letterErr)
+		}
+	}
+	if err != nil {
+		log.Warn("delivery did not run to its end", "error", err)
+	}
+	result := m.AckWithResult
+	if disposition == Return {
+		w.cool(ctx, err)
+		result = m.NackWithResult
+	}
+	// The context of the acknowledgement is the library's own; a lost one brings the message again, to an ended record.
+	if status, err := result().Get(ctx); err != nil {
+		log.Warn("delivery could not be settled and will come again", "status", int(status), "error", err)
+	}
+}
+
+// returnPause is how long a delivery that failed is held before it goes back: the subscription's retry policy spaces
+// deliveries too, but may be changed by its owner, and a failure that repeats at once must not become a loop without a pause.
+const returnPause = 5 * time.Second
+
+// cool pauses before a delivery goes back, unless the executor is leaving and others should have it soon.
+func (w *Worker) cool(ctx context.Context, err error) {
+	if errors.Is(err, errDraining) {
+		return
+	}
+	timer := time.NewTimer(min(returnPause, w.Lease))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.leave:
+	case <-ctx.Done():
+	}
+}
+
+func letter(m message.Relayed, err error) message.DeadLetter {
+	d := message.DeadLetter{Relayed: m, Stage: "executor", Reason: string(admission.Malformed)}
+	var refusal *admission.Refusal
+	if errors.As(err, &refusal) {
+		d.Reason, d.Detail = string(refusal.Reason), refusal.Detail
+	}
+	return d
+}

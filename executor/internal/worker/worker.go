@@ -1,0 +1,151 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
+	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
+)
+
+// Config is what an executor's operator decides about its experiments.
+type Config struct {
+	Executor      string        // the name of this executor, as records and events show it
+	Pool          pool.Pool     // the pool it serves
+	WorkDir       string        // where experiments have their folders; its own, on a disk with room for them
+	FirstUID      uint32        // experiments run as FirstUID+slot; 0 means as the executor's own user
+	Slots         int           // experiments that may be held at once
+	Heartbeat     time.Duration // how often the claim is renewed and the stop request read
+	Lease         time.Duration // how long a claim outlives its last heartbeat
+	MaxAttempts   int           // attempts before an experiment is lost
+	AdmissionWait time.Duration // how long a delivery waits for free resources before it goes back to the others
+	Grace         time.Duration // between SIGTERM and SIGKILL for a program
+	SaveTimeout   time.Duration // how long the saving of results is tried
+	MaxUnpacked   int64         // bytes that one artifact may unpack to
+	LibraryPath   string        // LD_LIBRARY_PATH of experiments: where the image keeps the GPU libraries
+}
+
+// Environments builds Python environments, or finds them built.
+type Environments interface {
+	Ensure(ctx context.Context, spec pyenv.Spec) (pyenv.Environment, error)
+}
+
+// Events takes what happened, for downstream tools.
+type Events interface {
+	Publish(ctx context.Context, e event.Event) error
+}
+
+// Worker runs experiments. Make it with New; it keeps no state but the slots and the cards in use.
+type Worker struct {
+	Config
+	Policy       admission.Policy
+	Keys         []*envelope.PrivateKey
+	Records      *record.Store
+	Stores       *artifact.Stores
+	Environments Environments
+	Allocator    *device.Allocator
+	Events       Events
+	Log          *slog.Logger
+	Now          func() time.Time
+
+	slots   chan uint32
+	running running
+	leave   <-chan struct{} // closes when the executor leaves
+}
+
+// Prepare makes the worker ready. Once leave closes, running experiments are saved as they are and given back.
+func (w *Worker) Prepare(leave <-chan struct{}) {
+	w.leave = leave
+	w.slots = make(chan uint32, w.Slots)
+	for i := range uint32(w.Slots) { //nolint:gosec // a handful of slots
+		w.slots <- i
+	}
+}
+
+// Handle lives the life of one delivery. The error says why a delivery was not simply run and acknowledged; it is
+// an *admission.Refusal where the disposition is DeadLetter.
+func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, error) {
+	log := w.Log.With("queue", m.Queue, "message_id", m.MessageID)
+	decision, err := w.Policy.Decide(m.Queue, m.Data)
+	if err != nil {
+		return w.refuse(ctx, m, nil, err)
+	}
+	req := decision.Request
+	if decision.Kind == admission.Sealed {
+		if req, err = w.Policy.Open(decision, w.Keys); err != nil {
+			return w.refuse(ctx, m, w.recordOf(decision, req), err)
+		}
+	}
+	x := &experiment{
+		w: w, relayed: m, req: req, tenant: decision.Tenant,
+		ref: record.Ref{Bucket: req.Config.Database.Bucket, Key: req.Experiment.Key},
+		log: log.With("experiment", req.Experiment.Key),
+	}
+	return x.live(ctx)
+}
+
+// recordOf names the record of a request that was opened and then refused; nil where it may not be written.
+func (w *Worker) recordOf(d admission.Decision, req *request.Request) *record.Ref {
+	if req == nil || req.Config.Database.Bucket != d.Tenant.Metadata {
+		return nil
+	}
+	return &record.Ref{Bucket: d.Tenant.Metadata, Key: req.Experiment.Key}
+}
+
+// refuse ends a delivery that no attempt may run: its record says so where it is known, and the dead letters keep it.
+func (w *Worker) refuse(ctx context.Context, m message.Relayed, ref *record.Ref, err error) (Disposition, error) {
+	var refusal *admission.Refusal
+	if !errors.As(err, &refusal) {
+		return Return, fmt.Errorf("decide on message %s: %w", m.MessageID, err)
+	}
+	subject := m.Experiment
+	if ref != nil {
+		subject = ref.Key
+		ending := record.Ending{Outcome: string(Refused), Reason: refusal.Detail, At: w.Now()}
+		if err := w.Records.End(ctx, *ref, ending); err != nil {
+			return Return, fmt.Errorf("record the refusal of %s: %w", ref.Key, err)
+		}
+	}
+	e := event.Event{
+		Type: event.Refused, Experiment: subject, Time: w.Now(),
+		Data: event.Data{
+			Queue: m.Queue, Pool: w.Pool.Name, MessageID: m.MessageID, Executor: w.Executor,
+			Stage: "executor", Kind: m.Kind, Reason: string(refusal.Reason), Detail: refusal.Detail,
+		},
+	}
+	if err := w.Events.Publish(ctx, e); err != nil {
+		w.Log.Warn("refused event not published", "message_id", m.MessageID, "error", err)
+	}
+	return DeadLetter, refusal
+}
+
+// untilLeaving stops what runs under ctx when the executor leaves.
+func (w *Worker) untilLeaving(ctx context.Context, stop context.CancelCauseFunc) {
+	go func() {
+		select {
+		case <-w.leave:
+			stop(errDraining)
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// user is who the experiment in a slot runs as; nil where experiments run as the executor's own user.
+func (w *Worker) user(slot uint32) *process.User {
+	if w.FirstUID == 0 {
+		return nil
+	}
+	return &process.User{UID: w.FirstUID + slot, GID: w.FirstUID + slot}
+}

@@ -1,0 +1,156 @@
+// Command executor runs StudioML experiments on the machine that it is on: a GKE pod with GPUs, or a Cloud Run job.
+//
+// It receives relayed requests of one pool from Pub/Sub and lives each one's life to its end (package worker). SIGTERM
+// drains it: it takes nothing new and lets what runs finish within DRAIN_TIMEOUT; what is still running then is saved as
+// it is and given back. A second signal ends it at once.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/storage"
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+	"github.com/sethvargo/go-envconfig"
+
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/worker"
+	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/cloudlog"
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+)
+
+func main() {
+	process.LauncherMain() // does not return in a process that is to become an experiment
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, envconfig.OsLookuper(), nvml.New(), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "executor:", err)
+		os.Exit(1)
+	}
+}
+
+// run returns nil once ctx is done and running experiments have settled.
+func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs io.Writer) (err error) {
+	cfg, err := loadConfig(ctx, env)
+	if err != nil {
+		return fmt.Errorf("load config: %w", err)
+	}
+	log := cloudlog.New(logs, cfg.LogLevel, "executor").With("executor", cfg.Name, "pool", cfg.pool.Name)
+	gpus, err := device.Open(lib)
+	if err != nil {
+		return fmt.Errorf("open GPUs: %w", err)
+	}
+	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	var watching sync.WaitGroup
+	defer func() {
+		unwatch()
+		watching.Wait()
+		err = errors.Join(err, gpus.Close())
+	}()
+
+	outlive := context.WithoutCancel(ctx) // the clients must still save and acknowledge after the signal
+	messages, err := pubsub.NewClient(outlive, cfg.Project)
+	if err != nil {
+		return fmt.Errorf("connect to Pub/Sub: %w", err)
+	}
+	defer func() { err = errors.Join(err, messages.Close()) }()
+	objects, err := storage.NewClient(outlive)
+	if err != nil {
+		return fmt.Errorf("connect to Cloud Storage: %w", err)
+	}
+	defer func() { err = errors.Join(err, objects.Close()) }()
+
+	events := messages.Publisher(cfg.EventsTopic)
+	events.EnableMessageOrdering = true
+	defer events.Stop()
+	letters := messages.Publisher(cfg.DeadLetterTopic)
+	defer letters.Stop()
+
+	w := newWorker(cfg, log, gpus.Devices(), objects, events)
+	leave, left := drain(ctx, cfg.DrainTimeout, log)
+	defer left()
+	if err := seclude(cfg); err != nil {
+		return err
+	}
+	w.Prepare(leave.Done())
+	watching.Go(func() { w.WatchGPUs(watch, gpus) })
+	log.Info("executor serves its pool", "slots", w.Slots, "gpus", len(gpus.Devices()), "experiment_uid", cfg.ExperimentUID)
+	return w.Serve(ctx, messages.Subscriber(pool.Topic(cfg.pool.Name)), message.NewPublisher(letters))
+}
+
+func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *storage.Client, events *pubsub.Publisher) *worker.Worker {
+	w := &worker.Worker{
+		Config: worker.Config{
+			Executor: cfg.Name, Pool: cfg.pool, WorkDir: cfg.WorkDir, FirstUID: cfg.ExperimentUID, Slots: cfg.MaxConcurrent,
+			Heartbeat: cfg.Heartbeat, Lease: cfg.Lease, MaxAttempts: cfg.MaxAttempts, AdmissionWait: cfg.AdmissionWait,
+			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
+		},
+		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
+		Keys:      cfg.keys,
+		Records:   record.New(objects, time.Now),
+		Stores:    artifact.NewStores(objects, cfg.S3Hosts),
+		Allocator: device.NewAllocator(cfg.pool, gpus),
+		Events:    event.New(events, "executor/"+cfg.Name),
+		Log:       log, Now: time.Now,
+	}
+	envs := pyenv.Config{Dir: cfg.CacheDir, UV: cfg.UV, Env: cfg.uvEnv, AllowDownload: cfg.DownloadPython}
+	if cfg.ExperimentUID != 0 {
+		// Environments are built by a user of their own: neither the executor nor any experiment.
+		builder := cfg.ExperimentUID + uint32(cfg.MaxConcurrent) //nolint:gosec // a handful of slots
+		envs.User = &process.User{UID: builder, GID: builder}
+		envs.Reader = &process.User{UID: cfg.ExperimentUID, GID: cfg.ExperimentUID}
+	} else {
+		log.Warn("experiments run as the executor's own user: set EXPERIMENT_UID where people submit that you do not know")
+	}
+	w.Environments = pyenv.New(envs)
+	return w
+}
+
+// seclude ends what experiments of an earlier executor left running here, and where experiments have no user of their own,
+// hides this process's memory and environment from them as well as can be.
+func seclude(cfg *config) error {
+	if cfg.ExperimentUID == 0 {
+		if err := process.Conceal(); err != nil {
+			return fmt.Errorf("conceal the executor from its experiments: %w", err)
+		}
+		return nil
+	}
+	for i := range uint32(cfg.MaxConcurrent) + 1 { //nolint:gosec // a handful of slots, and the user that builds environments
+		if err := process.KillUser(cfg.ExperimentUID + i); err != nil {
+			return fmt.Errorf("end what user %d left running: %w", cfg.ExperimentUID+i, err)
+		}
+	}
+	return nil
+}
+
+// drain gives the context that ends when running experiments must leave: a drain time after ctx.
+func drain(ctx context.Context, timeout time.Duration, log *slog.Logger) (context.Context, context.CancelFunc) {
+	leave, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		log.Info("executor drains: nothing new is taken", "drain_timeout", timeout.String())
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-leave.Done():
+		}
+	})
+	return leave, func() { stop(); cancel() }
+}
