@@ -22,12 +22,12 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/sethvargo/go-envconfig"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/worker"
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/cloudlog"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"

@@ -48,7 +48,7 @@ func (r Relayed) Attributes() map[string]string {
 	if id == "" {
 		id = ID(r.Data)
 	}
-	attributes := make(map[string]string, 12)
+	attributes := make(map[string]string, 8)
 	put(attributes, "queue", r.Queue)
 	put(attributes, "pool", r.Pool)
 	put(attributes, "kind", r.Kind)

@@ -124,9 +124,9 @@ func (a *attempt) timeUp() string {
 
 // giveUp ends the attempt but not the experiment: what can be saved is saved, and the next attempt need not wait.
 func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, error) {
-	outcome, line := attemptInfrastructure, "This attempt ended because the infrastructure failed; another attempt goes on from what is saved."
+	outcome, line := record.Infrastructure, "This attempt ended because the infrastructure failed; another attempt goes on from what is saved."
 	if errors.Is(err, errDraining) {
-		outcome, line = attemptDrained, "This executor is leaving; another attempt goes on from what is saved."
+		outcome, line = record.Drained, "This executor is leaving; another attempt goes on from what is saved."
 	}
 	if a.out != nil {
 		a.out.Say("%s", line)

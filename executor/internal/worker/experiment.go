@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
@@ -143,7 +143,9 @@ func (x *experiment) lost(ctx context.Context, exhausted *record.ExhaustedError)
 
 // record writes an ending that has no output.tar.
 func (x *experiment) record(ctx context.Context, d Disposition, v verdict) (Disposition, error) {
-	err := x.w.Records.End(ctx, x.ref, record.Ending{Outcome: string(v.outcome), Reason: v.reason, ExitCode: v.exitCode, At: x.w.Now()})
+	err := x.w.Records.End(ctx, x.ref, record.Ending{
+		Outcome: string(v.outcome), Reason: v.reason, ExitCode: v.exitCode, At: x.w.Now(), Initial: x.req.Experiment.Raw, LeaseTTL: x.w.Lease,
+	})
 	if err != nil {
 		return Return, fmt.Errorf("record the end of %s: %w", x.ref.Key, err)
 	}
@@ -162,7 +164,7 @@ func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err e
 		return "", fmt.Errorf("read the record of %s: %w", x.ref.Key, err)
 	}
 	attempt = rec.Cloud().Attempt
-	if attempt == "" || rec.Status() != record.Running {
+	if attempt == "" || rec.Status() != record.Running && rec.Status() != record.Stopped {
 		return "", nil
 	}
 	object, store, err := x.outputObject()

@@ -12,8 +12,10 @@ import (
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/option"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 
@@ -194,4 +196,43 @@ func (r refuser) RoundTrip(req *http.Request) (*http.Response, error) {
 		}, nil
 	}
 	return r.base.RoundTrip(req)
+}
+
+func TestExperimentOnAGPUThatGoesBadIsGivenBackForAnotherAttempt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pools, err := pool.Parse(`[{"name":"gpu","kind":"gke","gpus":1,"gpu_slots":2,"gpu_mem":"16gb","cpus":4,"ram":"8gb","hdd":"10gb"}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.worker.Pool, b.worker.Policy.Pools = pools[0], pools
+	b.worker.Allocator = device.NewAllocator(pools[0], []device.Device{{UUID: "GPU-1", Memory: 16_000_000_000}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	card := &badCard{gone: make(chan struct{})}
+	go b.worker.WatchGPUs(ctx, card)
+	resources := map[string]any{"cpus": 1, "gpus": 1, "ram": "1gb", "hdd": "1gb"}
+	done := b.begin(b.submit(submission{key: "k1", script: forever, change: map[string]any{"resources_needed": resources}}), 1)
+	close(card.gone)
+	got := <-done
+	if got.disposition != Return || !errors.Is(got.err, errDevice) {
+		t.Fatalf("Handle = %v, %v; want return because of the GPU", got.disposition, got.err)
+	}
+	if outcome := b.record("k1").Cloud().Attempts[0].Outcome; outcome != record.Infrastructure {
+		t.Errorf("the attempt ended as %q, want %q", outcome, record.Infrastructure)
+	}
+}
+
+// badCard is a card that falls off the bus.
+type badCard struct{ gone chan struct{} }
+
+func (c *badCard) Check(context.Context) []*device.Fault { return nil }
+
+func (c *badCard) Watch(ctx context.Context, report func(*device.Fault)) error {
+	select {
+	case <-c.gone:
+		report(&device.Fault{UUID: "GPU-1", Reason: "Xid 79"})
+	case <-ctx.Done():
+	}
+	return nil
 }

@@ -19,12 +19,6 @@ const (
 	Lost      Outcome = "lost"      // its attempts are used up
 )
 
-// How an attempt ended that did not finish its experiment (cloud.attempts[].outcome).
-const (
-	attemptDrained        = "drained"        // the executor was told to leave; not counted against MAX_ATTEMPTS
-	attemptInfrastructure = "infrastructure" // storage, network, GPU or executor failed
-)
-
 // Disposition is what becomes of a delivery.
 type Disposition int
 

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/metadata"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
@@ -129,7 +129,7 @@ func (a *attempt) saveOne(ctx context.Context, s *saved, meta map[string]string)
 		return nil
 	}
 	info, err := a.fenced(ctx, s, func(generation *int64) (artifact.Info, error) {
-		return artifact.Upload(ctx, s.store, s.object, s.dir, artifact.Put{Metadata: meta, IfGeneration: generation})
+		return artifact.Upload(ctx, s.store, s.object, s.dir, artifact.Put{Metadata: meta, IfGeneration: generation, MaxBytes: a.w.MaxUnpacked})
 	})
 	if err != nil {
 		return err

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/leaf-ai/studio-cloud-runner/executor/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+)
+
+// eventLine is an event as a line for people.
+func eventLine(e event.Event) string {
+	who := e.Experiment
+	if who == "" {
+		who = "message " + short(e.Data.MessageID)
+	}
+	return fmt.Sprintf("%s  %s  %-12s %s", e.Time.Local().Format(time.TimeOnly), who, hop(e.Type), describe(e.Data, e.Type))
+}
+
+// hop is the word in the middle of an event's type: relayed, claimed, …
+func hop(t event.Type) string {
+	parts := strings.Split(string(t), ".")
+	if len(parts) < 2 {
+		return string(t)
+	}
+	return parts[len(parts)-2]
+}
+
+// describe says what an event tells beside its type.
+func describe(d event.Data, t event.Type) string {
+	switch t {
+	case event.Relayed:
+		return fmt.Sprintf("from %s to the pool %s, %s", d.Queue, d.Pool, d.Kind)
+	case event.Refused:
+		return fmt.Sprintf("%s: %s", d.Reason, d.Detail)
+	case event.Claimed:
+		return fmt.Sprintf("by %s, attempt %s", d.Executor, short(d.Attempt))
+	case event.Prepared:
+		how := fmt.Sprintf("built in %.1f s", d.Seconds)
+		if d.Cached {
+			how = "found ready"
+		}
+		return fmt.Sprintf("environment of Python %s %s", d.Python, how)
+	case event.Started:
+		return "the program runs"
+	case event.Checkpointed:
+		return fmt.Sprintf("output.tar generation %d", d.Generation)
+	case event.Saved, event.Finished:
+		if d.ExitCode != nil {
+			return fmt.Sprintf("%s, exit code %d", d.Outcome, *d.ExitCode)
+		}
+		return d.Outcome
+	default:
+		return d.Detail
+	}
+}
+
+func short(id string) string { return id[:min(len(id), 8)] }

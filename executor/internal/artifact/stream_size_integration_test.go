@@ -1,5 +1,0 @@
-//go:build integration
-
-package artifact
-
-const streamed = 2 << 30

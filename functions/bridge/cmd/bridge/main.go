@@ -1,0 +1,56 @@
+// Command bridge serves the function Relay at / on PORT until it is told to end; it then takes no more messages, settles
+// those in hand within 8 seconds, answers its calls and leaves. What it cannot settle stays in RabbitMQ.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
+	"github.com/sethvargo/go-envconfig"
+
+	"github.com/leaf-ai/studio-cloud-runner/functions/bridge/internal/relay"
+)
+
+// drainTime leaves a reserve of the 10 s that Cloud Run gives after SIGTERM.
+const drainTime = 8 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, envconfig.OsLookuper(), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bridge:", err)
+		os.Exit(1)
+	}
+}
+
+// run returns nil once ctx is done and messages in hand have settled. It registers the function, so it runs once.
+func run(ctx context.Context, env envconfig.Lookuper, logs io.Writer) error {
+	cfg, err := loadConfig(ctx, env)
+	if err != nil {
+		return fmt.Errorf("load config: %w", err)
+	}
+	service := relay.NewService(env, logs)
+	functions.HTTP("Relay", service.ServeHTTP) // served at / where FUNCTION_TARGET names it
+	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", service.ServeHTTP); err != nil {
+		return fmt.Errorf("register Relay: %w", err)
+	}
+	// The framework's server cannot be stopped: it ends with the process.
+	served := make(chan error, 1)
+	go func() { served <- funcframework.StartHostPort(cfg.Host, cfg.Port) }()
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	return errors.Join(err, service.Shutdown(drain))
+}

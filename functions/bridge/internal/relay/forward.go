@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+)
+
+// Disposition is what is to be done with a message of RabbitMQ.
+type Disposition int
+
+// The dispositions. The zero value loses nothing.
+const (
+	Requeue    Disposition = iota // leave it to RabbitMQ: a later try may succeed
+	Ack                           // Pub/Sub has it
+	DeadLetter                    // no try can succeed: keep it where people see it
+)
+
+// Delivery is a message of RabbitMQ.
+type Delivery struct {
+	Queue       string
+	Body        []byte
+	TraceParent string
+	At          time.Time // when it came
+}
+
+// Admitter decides whether and where a request may run. Its errors are permanent.
+type Admitter interface {
+	Decide(queue string, body []byte) (admission.Decision, error)
+}
+
+// Requests takes requests to their pools. It returns nil only when Pub/Sub has the request.
+type Requests interface {
+	Request(ctx context.Context, pool string, r message.Relayed) error
+}
+
+// DeadLetters keeps what cannot run. It returns nil only when Pub/Sub has the dead letter.
+type DeadLetters interface {
+	DeadLetter(ctx context.Context, d message.DeadLetter) error
+}
+
+// Events tells what happened, without waiting and at best.
+type Events interface {
+	Tell(ctx context.Context, e event.Event)
+}
+
+// Forwarder decides about deliveries, one at a time or many at once.
+type Forwarder struct {
+	Admission   Admitter
+	Requests    Requests
+	DeadLetters DeadLetters
+	Events      Events
+}
+
+// Forward publishes the delivery to its pool, or as a dead letter where no retry could help. Ack and DeadLetter come when
+// Pub/Sub has it, DeadLetter with the *admission.Refusal that says why; Requeue comes with the transient error.
+func (f Forwarder) Forward(ctx context.Context, d Delivery) (Disposition, error) {
+	decision, err := f.decide(d)
+	r := message.Relayed{
+		Queue: d.Queue, Pool: decision.Pool.Name, Kind: string(decision.Kind), Experiment: decision.Experiment,
+		MessageID: message.ID(d.Body), TraceParent: d.TraceParent, RelayedAt: d.At, Data: d.Body,
+	}
+	if refusal := (*admission.Refusal)(nil); errors.As(err, &refusal) {
+		return f.bury(ctx, r, refusal)
+	}
+	if err != nil {
+		return Requeue, fmt.Errorf("decide about a request of %s: %w", d.Queue, err)
+	}
+	if err := f.Requests.Request(ctx, r.Pool, r); err != nil {
+		return Requeue, err
+	}
+	f.Events.Tell(ctx, told(event.Relayed, r, event.Data{}))
+	return Ack, nil
+}
+
+// decide refuses what Pub/Sub could not carry before it asks further.
+func (f Forwarder) decide(d Delivery) (admission.Decision, error) {
+	if len(d.Body) > message.MaxData {
+		return admission.Decision{}, &admission.Refusal{Reason: admission.TooLarge, Report: true, Detail: fmt.Sprintf(
+			"the request has %d bytes of at most %d: send data as an artifact instead", len(d.Body), message.MaxData)}
+	}
+	return f.Admission.Decide(d.Queue, d.Body)
+}
+
+func (f Forwarder) bury(ctx context.Context, r message.Relayed, refusal *admission.Refusal) (Disposition, error) {
+	letter := message.DeadLetter{Relayed: r, Reason: string(refusal.Reason), Detail: refusal.Detail, Stage: message.Bridge}
+	if err := f.DeadLetters.DeadLetter(ctx, letter); err != nil {
+		return Requeue, err
+	}
+	f.Events.Tell(ctx, told(event.Refused, r, event.Data{Stage: letter.Stage, Reason: letter.Reason, Detail: letter.Detail}))
+	return DeadLetter, refusal
+}
+
+// told returns the event of what happened to r.
+func told(t event.Type, r message.Relayed, data event.Data) event.Event {
+	data.Queue, data.Pool, data.Kind, data.MessageID = r.Queue, r.Pool, r.Kind, r.MessageID
+	return event.Event{Type: t, Experiment: r.Experiment, Time: r.RelayedAt, Data: data}
+}

@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// The pause before RabbitMQ is tried again, doubled up to the longest.
+	shortestRetry = 250 * time.Millisecond
+	longestRetry  = 5 * time.Second
+
+	// watchEvery is how exactly a relay knows that nothing has come while it cannot know when something could.
+	watchEvery = 100 * time.Millisecond
+)
+
+// run is one call of a relay.
+type run struct {
+	Relay
+	directory *Directory
+	tally     *tally
+	events    *teller
+	link      link
+}
+
+// serve serves one connection after another until the intake ends; stop ends it where nothing comes.
+func (r *run) serve(intake, work context.Context, stop context.CancelCauseFunc) {
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		r.watch(intake, stop)
+	}()
+	r.connect(intake, work)
+	<-watched
+}
+
+func (r *run) connect(intake, work context.Context) {
+	for retry := shortestRetry; ; retry = min(2*retry, longestRetry) {
+		conn, err := r.Config.Broker.Dial(intake)
+		if err == nil {
+			r.link.up()
+			r.tally.touch()
+			retry = shortestRetry
+			s := session{run: r, conn: conn, served: map[string]bool{}}
+			err = s.serve(intake, work)
+		}
+		if intake.Err() != nil {
+			return
+		}
+		r.link.down(err)
+		r.Logger.Warn("no connection to RabbitMQ", "retry_in", retry.String(), "error", err)
+		select {
+		case <-intake.Done():
+			return
+		case <-time.After(retry):
+		}
+	}
+}
+
+// watch ends the intake when nothing has come for a while. A broker that is away after it was there sends nothing either,
+// but may have something when it is back: the deadline alone ends that.
+func (r *run) watch(intake context.Context, stop context.CancelCauseFunc) {
+	for {
+		left := r.Config.Idle - r.tally.quiet()
+		if left <= 0 && !r.link.interrupted() {
+			stop(errIdle)
+			return
+		}
+		select {
+		case <-intake.Done():
+			return
+		case <-time.After(max(left, watchEvery)):
+		}
+	}
+}
+
+func (r *run) consumer(q Queue) *consumer {
+	forwarder := Forwarder{Admission: r.Admission, Requests: r.Topics, DeadLetters: r.Topics, Events: r.events}
+	return &consumer{
+		queue: q, prefetch: r.Config.Prefetch, project: r.Config.Project, forwarder: forwarder, tally: r.tally, logger: r.Logger,
+	}
+}

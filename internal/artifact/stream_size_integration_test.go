@@ -1,0 +1,5 @@
+//go:build integration
+
+package artifact
+
+const streamed = 1 << 30

@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// exchange, routing and properties are the Python client's (section 1 of the wire format).
+const exchange = "StudioML.topic"
+
+// publish puts a message into a queue, which it declares and binds, and returns once the broker has confirmed it.
+func publish(ctx context.Context, amqpURL, queue string, body []byte) (err error) {
+	conn, err := dial(amqpURL)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := conn.Close(); closeErr != nil && !errors.Is(closeErr, amqp.ErrClosed) {
+			err = errors.Join(err, fmt.Errorf("close the connection to RabbitMQ: %w", closeErr))
+		}
+	}()
+	if err := declare(conn, queue); err != nil {
+		return err
+	}
+	channel, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	if err := channel.Confirm(false); err != nil {
+		return fmt.Errorf("ask for publisher confirms: %w", err)
+	}
+	returned := channel.NotifyReturn(make(chan amqp.Return, 1))
+	confirm, err := channel.PublishWithDeferredConfirmWithContext(ctx, exchange, "StudioML."+queue, true, false, amqp.Publishing{
+		AppId: "studioml", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
+	})
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", queue, err)
+	}
+	acked, err := confirm.WaitContext(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for RabbitMQ to confirm the message for %s: %w", queue, err)
+	}
+	select {
+	case r := <-returned: // comes before the confirmation
+		return fmt.Errorf("publish to %s: no queue takes the routing key StudioML.%s (%s)", queue, queue, r.ReplyText)
+	default:
+	}
+	if !acked {
+		return fmt.Errorf("publish to %s: RabbitMQ refused the message; its log says why", queue)
+	}
+	return nil
+}
+
+// declare makes the exchange, the queue if it is not there in whatever form, and the binding.
+func declare(conn *amqp.Connection, queue string) error {
+	channel, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	if err := channel.ExchangeDeclare(exchange, amqp.ExchangeTopic, true, true, false, false, nil); err != nil {
+		return fmt.Errorf("declare the exchange %s: %w", exchange, err)
+	}
+	if _, err = channel.QueueDeclarePassive(queue, false, false, false, false, nil); err != nil {
+		if channel, err = conn.Channel(); err != nil { // the refusal closed the channel
+			return fmt.Errorf("open a channel: %w", err)
+		}
+		if _, err = channel.QueueDeclare(queue, true, false, false, false, nil); err != nil {
+			return fmt.Errorf("declare the queue %s: %w", queue, err)
+		}
+	}
+	if err := channel.QueueBind(queue, "StudioML."+queue, exchange, false, nil); err != nil {
+		return fmt.Errorf("bind the queue %s to %s: %w", queue, exchange, err)
+	}
+	return channel.Close()
+}
+
+// dial connects without the query, which belongs to the Python client's library, and without the password in errors.
+func dial(amqpURL string) (*amqp.Connection, error) {
+	u, err := url.Parse(amqpURL)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("the AMQP URL cannot be read: it looks like amqp://user:password@host:5672/%2f")
+	}
+	u.RawQuery = ""
+	conn, err := amqp.DialConfig(u.String(), amqp.Config{Heartbeat: 10 * time.Second, Dial: amqp.DefaultDial(10 * time.Second)})
+	if err != nil {
+		reason := err.Error()
+		if password, ok := u.User.Password(); ok && password != "" {
+			reason = strings.ReplaceAll(reason, password, "[redacted]")
+		}
+		return nil, fmt.Errorf("connect to RabbitMQ at %s as %s: %s", u.Host, u.User.Username(), reason)
+	}
+	return conn, nil
+}
