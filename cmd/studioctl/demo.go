@@ -89,7 +89,10 @@ func (d *demo) run(ctx context.Context) error {
 	go func() {
 		watched <- d.state.Watch(watch, d.state.EventsTopic, func() { close(ready) }, d.event)
 	}()
-	defer func() { stopWatching(); <-watched }()
+	defer func() {
+		stopWatching()
+		_ = <-watched // what ends it now is the end of ctx
+	}()
 	go d.show(watch)
 	select {
 	case <-ready:
@@ -132,7 +135,8 @@ func (d *demo) submit(ctx context.Context, name, folder string) (key string, err
 		return "", err
 	}
 	s.Project = "demo"
-	d.mu.Lock() // so that no event of it is shown before it has a name
+	s.Env = map[string]string{"OMP_NUM_THREADS": "1"} // the two share a machine
+	d.mu.Lock()                                       // so that no event of it is shown before it has a name
 	defer d.mu.Unlock()
 	submitted, err := d.client.Submit(ctx, s)
 	if err != nil {
@@ -169,7 +173,9 @@ func (d *demo) show(ctx context.Context) {
 func (d *demo) flush(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	slices.SortStableFunc(d.late, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(d.late, func(a, b event.Event) int {
+		return cmp.Or(a.Time.Compare(b.Time), slices.Index(event.Types(), a.Type)-slices.Index(event.Types(), b.Type))
+	})
 	for len(d.late) > 0 && d.late[0].Time.Before(until) {
 		e := d.late[0]
 		d.late = d.late[1:]

@@ -25,7 +25,9 @@ func main() {
 
 // run returns the exit code.
 func run(ctx context.Context, args []string, env envconfig.Lookuper, out, errOut io.Writer) int {
-	root := newRoot(&app{env: env, out: out, errOut: errOut})
+	root := newRoot(&app{ //nolint:contextcheck // cobra hands the context to each command
+		env: env, out: out, errOut: errOut,
+	})
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -35,6 +37,7 @@ func run(ctx context.Context, args []string, env envconfig.Lookuper, out, errOut
 	case err == nil:
 		return 0
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(errOut, "studioctl: interrupted")
 		return 130
 	case errors.As(err, &exit):
 		if exit.err != nil {

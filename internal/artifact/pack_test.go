@@ -261,10 +261,10 @@ func TestFingerprintTellsChanges(t *testing.T) {
 			must(t, os.Chtimes(filepath.Join(dir, "a"), then, then))
 			must(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
 			must(t, os.Symlink("a", filepath.Join(dir, "l")))
-			before, err := Fingerprint(dir)
+			before, err := Fingerprint(t.Context(), dir)
 			must(t, err)
 			must(t, change(dir))
-			after, err := Fingerprint(dir)
+			after, err := Fingerprint(t.Context(), dir)
 			must(t, err)
 			if same := before == after; same != (name == "nothing") {
 				t.Errorf("after %s the fingerprint is the same: %v", name, same)

@@ -29,9 +29,9 @@ func Upload(ctx context.Context, s Store, o Object, dir string, p Put) (Info, er
 
 // Fingerprint sums up what lies below dir by names, kinds, sizes, modes, times and links, without reading a file: it differs
 // after any change but one that keeps a file's size and puts back its time.
-func Fingerprint(dir string) (string, error) {
+func Fingerprint(ctx context.Context, dir string) (string, error) {
 	sum := sha256.New()
-	err := walk(context.Background(), dir, func(e entry) error {
+	err := walk(ctx, dir, func(e entry) error {
 		var target string
 		if e.info.Mode().Type() == fs.ModeSymlink {
 			target, _ = e.parent.Readlink(e.base) // one that vanished differs by that

@@ -39,12 +39,11 @@ type Seal struct {
 // mutable are the labels that `studio run` declares beside workspace.
 var mutable = []string{"modeldir", "retval", "output", "tb", "_metrics", "_metadata"}
 
+// newKey is a key of the client's form.
+func newKey(now time.Time) string { return fmt.Sprintf("%d_%s", now.Unix(), uuid.NewString()) }
+
 // experiment makes the record that a client writes, and that its request carries.
-func (s Submission) experiment(d Deployment, workspaceKey string, now time.Time) (map[string]any, error) {
-	key := s.Key
-	if key == "" {
-		key = fmt.Sprintf("%d_%s", now.Unix(), uuid.NewString())
-	}
+func (s Submission) experiment(d Deployment, key, workspaceKey string, now time.Time) (map[string]any, error) {
 	local, err := filepath.Abs(s.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder %s: %w", s.Folder, err)
@@ -101,8 +100,9 @@ func (s Submission) body(experiment, config map[string]any) ([]byte, error) {
 		return nil, fmt.Errorf("encode the Python version: %w", err)
 	}
 	lifetime, _ := experiment["max_duration"].(string) // as the Python client fills the header
+	added, _ := experiment["time_added"].(float64)     // set above
 	body, err := envelope.New(envelope.Header{
-		Status: "waiting", PythonVer: version, TimeAdded: experiment["time_added"].(float64), Lifetime: lifetime, Resources: resources, //nolint:forcetypeassert,errcheck // set above
+		Status: "waiting", PythonVer: version, TimeAdded: added, Lifetime: lifetime, Resources: resources,
 	}, inner, s.Seal.To, s.Seal.Sign)
 	if err != nil {
 		return nil, fmt.Errorf("seal the request: %w", err)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,7 +32,9 @@ func (c *Client) Submit(ctx context.Context, s Submission) (_ Submitted, err err
 	if err != nil {
 		return Submitted{}, err
 	}
-	experiment, err := s.experiment(c.Deployment, workspace, time.Now())
+	now := time.Now()
+	key := cmp.Or(s.Key, newKey(now))
+	experiment, err := s.experiment(c.Deployment, key, workspace, now)
 	if err != nil {
 		return Submitted{}, err
 	}
@@ -39,7 +42,6 @@ func (c *Client) Submit(ctx context.Context, s Submission) (_ Submitted, err err
 	if err != nil {
 		return Submitted{}, err
 	}
-	key := experiment["key"].(string) //nolint:forcetypeassert,errcheck // set by experiment
 	if err := c.storeRecord(ctx, key, experiment); err != nil {
 		return Submitted{}, err
 	}

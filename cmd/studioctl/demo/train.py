@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 images, labels = load_digits(return_X_y=True)
 train_x, test_x, train_y, test_y = train_test_split(images / 16, labels, test_size=0.25, random_state=1)
-network = MLPClassifier(hidden_layer_sizes=(512, 256), batch_size=16, learning_rate_init=0.0005, random_state=1)
+network = MLPClassifier(hidden_layer_sizes=(256, 128), batch_size=16, learning_rate_init=0.0005, random_state=1)
 
 print(f"{len(train_x)} digits to train on, {len(test_x)} to test with")
 for epoch in range(1, epochs + 1):

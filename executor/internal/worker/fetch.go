@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,9 +29,10 @@ type saved struct {
 	object      artifact.Object
 	store       artifact.Store
 	dir         string
-	generation  int64  // of the object last seen or written; 0 when there is none
-	fingerprint string // of the folder last saved
-	told        bool   // what of the folder cannot be saved
+	generation  int64     // of the object last seen or written; 0 when there is none
+	updated     time.Time // of the object last written
+	fingerprint string    // of the folder last saved
+	told        bool      // what of the folder cannot be saved
 }
 
 // outputObject is where the request wants its output. Finalize knows experiments by this name alone, so no other will do.
@@ -147,7 +149,7 @@ func (a *attempt) fetch(ctx context.Context, art request.Artifact) (*saved, erro
 		return nil, err
 	}
 	s := &saved{label: art.Label, object: object, store: store, dir: dir, generation: info.Generation}
-	if s.fingerprint, err = artifact.Fingerprint(dir); err != nil {
+	if s.fingerprint, err = artifact.Fingerprint(ctx, dir); err != nil {
 		return nil, fmt.Errorf("look at the folder of %s: %w", art.Label, err)
 	}
 	return s, nil

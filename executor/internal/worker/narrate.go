@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 )
@@ -26,12 +27,14 @@ func narrate(ctx context.Context, a *attempt) *narrator {
 	return n
 }
 
-// say queues an event.
-func (n *narrator) say(t event.Type, d event.Data) {
+// say queues an event of now.
+func (n *narrator) say(t event.Type, d event.Data) { n.sayAt(n.a.w.Now(), t, d) }
+
+func (n *narrator) sayAt(at time.Time, t event.Type, d event.Data) {
 	a := n.a
 	d.Experiment, d.Attempt, d.Queue, d.Pool = a.ref.Key, a.claim.Attempt, a.relayed.Queue, a.w.Pool.Name
 	d.MessageID, d.Executor = a.relayed.MessageID, a.w.Executor
-	n.events <- event.Event{Type: t, Experiment: a.ref.Key, Time: a.w.Now(), Data: d}
+	n.events <- event.Event{Type: t, Experiment: a.ref.Key, Time: at, Data: d}
 }
 
 // close publishes what is queued and ends.

@@ -82,7 +82,7 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	if err := a.saveOne(ctx, a.output, final); err != nil {
 		return err
 	}
-	a.said.say(event.Saved, event.Data{Outcome: string(v.outcome), ExitCode: v.exitCode, Generation: a.output.generation})
+	a.said.sayAt(a.output.updated, event.Saved, event.Data{Outcome: string(v.outcome), ExitCode: v.exitCode, Generation: a.output.generation})
 	a.log.Info("experiment saved", "outcome", string(v.outcome), "generation", a.output.generation)
 	return a.saveResults(ctx, a.claim.Attempt, v.reason)
 }
@@ -121,7 +121,7 @@ func (a *attempt) metadata(state string, v *verdict) map[string]string {
 
 // saveOne uploads a folder if it changed since it was last saved; a final output is always written.
 func (a *attempt) saveOne(ctx context.Context, s *saved, meta map[string]string) error {
-	fingerprint, err := artifact.Fingerprint(s.dir)
+	fingerprint, err := artifact.Fingerprint(ctx, s.dir)
 	if err != nil {
 		return fmt.Errorf("look at the folder of %s: %w", s.label, err)
 	}
@@ -138,7 +138,7 @@ func (a *attempt) saveOne(ctx context.Context, s *saved, meta map[string]string)
 		s.told = true
 		a.out.Say("Not saved with %s: %s.", s.label, strings.Join(info.LeftOut, "; "))
 	}
-	s.generation, s.fingerprint = info.Generation, fingerprint
+	s.generation, s.updated, s.fingerprint = info.Generation, info.Updated, fingerprint
 	return nil
 }
 
