@@ -114,7 +114,7 @@ func (s *site) start() *bridge {
 	address := listener.Addr().String()
 	_ = listener.Close() // the program takes the port
 	host, port, _ := net.SplitHostPort(address)
-	b := &bridge{Cmd: exec.Command(s.program), address: "http://" + address + "/", logs: &lockedBuffer{}}
+	b := &bridge{Cmd: exec.CommandContext(context.WithoutCancel(s.t.Context()), s.program), address: "http://" + address + "/", logs: &lockedBuffer{}}
 	b.Env = []string{
 		"HOST=" + host, "PORT=" + port, "PUBSUB_EMULATOR_HOST=" + s.cloud.Address, "GOOGLE_CLOUD_PROJECT=" + testcloud.Project,
 		"AMQP_URL=" + s.broker.AMQPURL, "RABBITMQ_MANAGEMENT_URL=" + s.broker.ManagementURL, "TENANTS=" + s.tenants, "CLEAR_TEXT_MESSAGES=true",

@@ -74,10 +74,12 @@ func managementURL(broker amqp.URI, explicit string) (string, error) {
 	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
-// Dial opens a connection. Its errors name the host at most.
+// Dial opens a connection, unless ctx ends before it stands. Its errors name the host at most.
 func (b Broker) Dial(ctx context.Context) (*amqp.Connection, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("studio bridge")
+	stood := func() bool { return true }
+	defer func() { stood() }()
 	conn, err := amqp.DialConfig(b.address, amqp.Config{
 		Heartbeat: heartbeat, Properties: properties,
 		Dial: func(network, address string) (net.Conn, error) {
@@ -85,6 +87,8 @@ func (b Broker) Dial(ctx context.Context) (*amqp.Connection, error) {
 			if err != nil {
 				return nil, err
 			}
+			// The handshake of a broker that does not answer ends with ctx: the drain is shorter than the timeout.
+			stood = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 			// The library takes the deadline away after the handshake.
 			return conn, conn.SetDeadline(time.Now().Add(dialTimeout))
 		},

@@ -2,11 +2,15 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestABrokerIsReadFromTheURLsThatUsersHave(t *testing.T) {
@@ -94,5 +98,34 @@ func TestADialThatFailsHidesThePassword(t *testing.T) {
 	}
 	if _, err := b.Dial(t.Context()); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("Dial = %v", err)
+	}
+}
+
+func TestADialEndsWithItsContextInTheHandshake(t *testing.T) {
+	t.Parallel()
+	mute, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mute.Close() })
+	b, err := ParseBroker("amqp://user:s3cret@"+mute.Addr().String(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		conn, err := mute.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.ReadFull(conn, make([]byte, len("AMQP\x00\x00\x09\x01"))) // the client waits for an answer
+		cancel()
+		_, _ = io.Copy(io.Discard, conn) // until the client leaves
+		_ = conn.Close()
+	}()
+	started := time.Now()
+	if conn, err := b.Dial(ctx); err == nil || conn != nil || time.Since(started) > dialTimeout/2 {
+		t.Errorf("Dial = %v, %v after %v; want an error at once", conn, err, time.Since(started))
 	}
 }

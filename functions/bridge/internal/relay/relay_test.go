@@ -28,7 +28,7 @@ func unreachable(t *testing.T, idle, deadline time.Duration) (Relay, *lockedBuff
 
 func TestARelayWithoutRabbitMQFails(t *testing.T) {
 	t.Parallel()
-	r, logs := unreachable(t, time.Millisecond, time.Minute)
+	r, logs := unreachable(t, 200*time.Millisecond, time.Minute) // far longer than a refusal takes
 	summary, err := r.Run(t.Context())
 	if !errors.Is(err, ErrRabbitMQ) || summary.Ended != Idle || len(summary.Queues) != 0 {
 		t.Errorf("Run = %+v, %v; want ErrRabbitMQ", summary, err)
