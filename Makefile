@@ -6,6 +6,7 @@ GOLANGCI_LINT := v2.15.0
 FUZZTIME      ?= 30s
 
 export UV ?= $(CURDIR)/bin/uv
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

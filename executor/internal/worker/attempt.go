@@ -9,6 +9,7 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/metadata"
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
@@ -28,6 +29,7 @@ type attempt struct {
 	doc     *metadata.Document
 	docName string
 	docSent []byte
+	ending  bool // the final output is, or may be, stored
 }
 
 func (x *experiment) attempt(claim record.Claim, grant *device.Grant, slot uint32) *attempt {
@@ -124,6 +126,9 @@ func (a *attempt) timeUp() string {
 
 // giveUp ends the attempt but not the experiment: what can be saved is saved, and the next attempt need not wait.
 func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, error) {
+	if a.ending {
+		return Return, a.leave(ctx, err)
+	}
 	outcome, line := record.Infrastructure, "This attempt ended because the infrastructure failed; another attempt goes on from what is saved."
 	if errors.Is(err, errDraining) {
 		outcome, line = record.Drained, "This executor is leaving; another attempt goes on from what is saved."
@@ -140,6 +145,25 @@ func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, er
 		err = errors.Join(err, releaseErr)
 	}
 	return Return, fmt.Errorf("attempt %d at %s: %w", a.claim.Number, a.ref.Key, err)
+}
+
+// leave ends an attempt whose final output may be stored. If it is, the attempt has finished the experiment: finalize
+// must still find it holding the record, and the next delivery completes what comes after. If that is not known, its
+// lease runs out by itself and the next delivery looks again.
+func (a *attempt) leave(ctx context.Context, err error) error {
+	err = fmt.Errorf("finish %s: %w", a.ref.Key, err)
+	info, lookErr := a.output.store.Attrs(ctx, a.output.object)
+	if errors.Is(lookErr, artifact.ErrNotExist) {
+		lookErr = nil
+	}
+	if lookErr != nil || a.isFinal(info) {
+		return errors.Join(err, lookErr)
+	}
+	return errors.Join(err, a.w.Records.Release(ctx, a.claim, record.Infrastructure))
+}
+
+func (a *attempt) isFinal(info artifact.Info) bool {
+	return info.Metadata[record.MetaAttempt] == a.claim.Attempt && info.Metadata[record.MetaState] == record.StateFinal
 }
 
 // partingTimeout bounds the last save of an attempt that must leave: a preempted spot node gives ordinary pods 15 s.

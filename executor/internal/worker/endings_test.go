@@ -211,12 +211,44 @@ func TestProgramSeesAnEnvironmentFromNothing(t *testing.T) {
 	}
 }
 
+func TestCompletionMarkerThatFailedIsWrittenByTheNextDeliveryWithoutAnotherRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.worker.SaveTimeout = time.Second
+	m := b.submit(submission{key: "k1", script: "print('once')", artifacts: map[string]any{
+		"_results": map[string]any{"bucket": storeBucket, "key": "experiments/k1/_results.tar", "mutable": true},
+	}})
+	working := b.worker.Stores
+	b.worker.Stores = brokenUploads(t, b.http, "_results")
+	if got, err := b.worker.Handle(t.Context(), m); got != Return || err == nil {
+		t.Fatalf("Handle = %v, %v; want the delivery returned", got, err)
+	}
+	if _, meta := b.output("k1"); meta[record.MetaState] != record.StateFinal {
+		t.Fatalf("the final output was written over as %q", meta[record.MetaState])
+	}
+	b.finalize("k1")
+	if got := b.record("k1").Status(); got != record.Finished {
+		t.Errorf("finalize left the record as %v", got)
+	}
+	b.worker.Stores = working
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	marker, _ := b.get(storeBucket, "experiments/k1/_results.tar")
+	if !strings.Contains(untar(t, marker)["_results.json"], `"experiment_id":"k1"`) {
+		t.Errorf("the completion marker is %q", untar(t, marker))
+	}
+	if output, _ := b.output("k1"); strings.Count(output, "once") != 1 {
+		t.Errorf("the program did not run once:\n%s", output)
+	}
+}
+
 func TestUploadThatStorageRefusesKeepsTheFolderAndReturnsTheDelivery(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.worker.SaveTimeout = time.Second
 	m := b.submit(submission{key: "k1", script: "print('kept')"})
-	b.worker.Stores = brokenUploads(t, b.http)
+	b.worker.Stores = brokenUploads(t, b.http, "")
 	got, err := b.worker.Handle(t.Context(), m)
 	if got != Return || err == nil {
 		t.Fatalf("Handle = %v, %v; want the delivery returned", got, err)

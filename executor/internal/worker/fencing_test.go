@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -176,10 +177,10 @@ func TestDeadExecutorsAttemptIsTakenOverOnceItsLeaseRunsOut(t *testing.T) {
 	}
 }
 
-// brokenUploads is a store in which an experiment's output cannot be written.
-func brokenUploads(t *testing.T, base http.RoundTripper) *artifact.Stores {
+// brokenUploads is a store in which objects whose uploads name what cannot be written.
+func brokenUploads(t *testing.T, base http.RoundTripper, what string) *artifact.Stores {
 	t.Helper()
-	client, err := storage.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: refuser{base}}))
+	client, err := storage.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: refuser{base, what}}), option.WithoutAuthentication())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,10 +188,13 @@ func brokenUploads(t *testing.T, base http.RoundTripper) *artifact.Stores {
 	return artifact.NewStores(client, nil)
 }
 
-type refuser struct{ base http.RoundTripper }
+type refuser struct {
+	base http.RoundTripper
+	what string
+}
 
 func (r refuser) RoundTrip(req *http.Request) (*http.Response, error) {
-	if strings.Contains(req.URL.Path, "/upload/") {
+	if strings.Contains(req.URL.Path, "/upload/") && r.matches(req) {
 		return &http.Response{
 			StatusCode: http.StatusForbidden, Status: "403 Forbidden", Request: req, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("no")),
 		}, nil
@@ -235,4 +239,17 @@ func (c *badCard) Watch(ctx context.Context, report func(*device.Fault)) error {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// matches looks for the object's name in the address and in the beginning of the upload.
+func (r refuser) matches(req *http.Request) bool {
+	if r.what == "" || strings.Contains(req.URL.RawQuery, r.what) {
+		return true
+	}
+	if req.Body == nil {
+		return false
+	}
+	body, err := io.ReadAll(req.Body)
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil && bytes.Contains(body[:min(len(body), 512)], []byte(r.what))
 }

@@ -79,6 +79,7 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	}
 	final := a.metadata(record.StateFinal, &v)
 	final[record.MetaEndedAt] = ended.UTC().Format(time.RFC3339Nano)
+	a.ending = true
 	if err := a.saveOne(ctx, a.output, final); err != nil {
 		return err
 	}

@@ -224,6 +224,7 @@ type submission struct {
 	change    map[string]any // members of experiment that differ
 	config    map[string]any // members of config that differ
 	workspace []byte         // instead of the tar of script and files
+	artifacts map[string]any // more than those that the client sends
 	absent    bool           // leaves the workspace out of the store
 	record    string         // instead of the client's record
 }
@@ -247,6 +248,7 @@ func (b *bundle) submit(s submission) message.Relayed {
 			"qualified": "gs://" + storeBucket + "/experiments/" + s.key + "/" + label + ".tar",
 		}
 	}
+	maps.Copy(artifacts, s.artifacts)
 	experiment := map[string]any{
 		"key": s.key, "filename": "train.py", "args": s.args, "pythonver": "3", "pythonenv": []string{}, "artifacts": artifacts,
 		"resources_needed": map[string]any{"cpus": 1, "ram": "1gb", "hdd": "1gb"}, "status": "waiting", "project": "p",

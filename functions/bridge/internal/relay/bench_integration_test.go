@@ -150,6 +150,7 @@ func benchRelay(b *testing.B, l load) {
 	b.ReportMetric(rate(relayed), "relayed/s")
 	b.ReportMetric(float64(decide.Microseconds())/benchMessages/float64(b.N), "decide-µs")
 	b.ReportMetric((consume+publish).Seconds()/relayed.Seconds(), "ratio")
+	b.ReportMetric((consume+publish+decide).Seconds()/relayed.Seconds(), "ratio-of-three")
 	b.ReportMetric((consume+publish).Seconds()/undecided.Seconds(), "ratio-undecided")
 }
 
