@@ -85,20 +85,21 @@ func (d *demo) run(ctx context.Context) error {
 	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder; the system clears it too
 
 	watch, stopWatching := context.WithCancel(ctx)
-	ready, watched := make(chan struct{}), make(chan error, 1)
+	var watchErr error
+	ready, watched := make(chan struct{}), make(chan struct{})
 	go func() {
-		watched <- d.state.Watch(watch, d.state.EventsTopic, func() { close(ready) }, d.event)
+		defer close(watched)
+		watchErr = d.state.Watch(watch, d.state.EventsTopic, func() { close(ready) }, d.event)
 	}()
 	defer func() {
 		stopWatching()
-		_ = <-watched // what ends it now is the end of ctx
+		<-watched
 	}()
 	go d.show(watch)
 	select {
 	case <-ready:
-	case err := <-watched:
-		watched <- nil
-		return errors.Join(err, ctx.Err())
+	case <-watched:
+		return errors.Join(watchErr, ctx.Err())
 	}
 
 	var keys []string
