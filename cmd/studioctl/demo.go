@@ -51,6 +51,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, cloud.Close()) }()
 	d.state = stateOf(cloud)
 	d.line("cloud", "ready", "AMQP "+hostOf(d.state.AMQPURL)+"  S3 "+d.state.S3Endpoint)
+	d.line("cloud", "keys", "made: RSA to seal requests with, Ed25519 to sign those of the queues "+d.state.SealedQueue+"*")
 	c, err := client.New(ctx, d.state.Deployment)
 	if err != nil {
 		return err

@@ -1,11 +1,13 @@
 package localcloud
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -69,7 +71,31 @@ func (o *Options) prepare() (folders, error) {
 		root: dir, keys: below("keys"), logs: below("logs"), home: below("home"), work: below("work"), cache: below("cache"),
 		rabbit: below("rabbitmq"), parts: below("s3-parts"),
 	}
-	return f, f.make(o.ExperimentUID != 0)
+	if err := f.make(o.ExperimentUID != 0); err != nil {
+		return f, err
+	}
+	return f, o.shareUV(f.root)
+}
+
+// shareUV gives the users that build environments a uv that they can reach: the caller's may lie below a home folder that
+// is closed to others.
+func (o *Options) shareUV(dir string) error {
+	if o.ExperimentUID == 0 {
+		return nil
+	}
+	found, err := exec.LookPath(cmp.Or(o.UV, "uv"))
+	if err != nil {
+		return fmt.Errorf("find uv, which builds Python environments (make build installs it in bin): %w", err)
+	}
+	program, err := os.ReadFile(found) //nolint:gosec // the caller's own choice
+	if err != nil {
+		return fmt.Errorf("read uv: %w", err)
+	}
+	o.UV = filepath.Join(dir, "uv")
+	if err := os.WriteFile(o.UV, program, 0o755); err != nil { //nolint:gosec // other users must be able to run it
+		return fmt.Errorf("copy uv: %w", err)
+	}
+	return nil
 }
 
 // make makes the folders; other users may pass through to the work and the caches of experiments if they are shared.

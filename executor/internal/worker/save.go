@@ -50,7 +50,8 @@ func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// checkpoint saves what changed: the artifacts first, the output last, so that an output never speaks of what is not stored.
+// checkpoint saves what changed: the artifacts first, the output last. What the program writes and prints in between is in
+// the output before it is stored itself: the next checkpoint, or the attempt that resumes from this one, brings it.
 func (a *attempt) checkpoint(ctx context.Context) error {
 	if err := a.saveArtifacts(ctx); err != nil {
 		return err

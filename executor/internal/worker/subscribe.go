@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -35,10 +36,42 @@ func (w *Worker) Settings() pubsub.ReceiveSettings {
 // the context of Prepare began. A subscription that is not there, or may not be read, is an error.
 func (w *Worker) Serve(ctx context.Context, sub *pubsub.Subscriber, letters DeadLetters) error {
 	sub.ReceiveSettings = w.Settings()
-	err := sub.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
-		// The delivery outlives the end of the intake: it must still be run, saved and acknowledged.
-		w.deliver(context.WithoutCancel(ctx), m, letters)
-	})
+	var handling atomic.Int64
+	received := make(chan error, 1)
+	go func() {
+		received <- sub.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
+			handling.Add(1)
+			defer handling.Add(-1)
+			// The delivery outlives the end of the intake: it must still be run, saved and acknowledged.
+			w.deliver(context.WithoutCancel(ctx), m, letters)
+		})
+	}()
+	select {
+	case err := <-received:
+		return receiveError(sub, err)
+	case <-ctx.Done():
+	}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for idle := 0; idle < idleSeconds; {
+		select {
+		case err := <-received:
+			return receiveError(sub, err)
+		case <-ticker.C:
+			if idle++; handling.Load() > 0 {
+				idle = 0
+			}
+		}
+	}
+	w.Log.Warn("Pub/Sub did not end the intake, leaving without it: nothing is in hand")
+	return nil
+}
+
+// idleSeconds is how long the client library may take to end the intake once no delivery is in hand. It goes on retrying
+// lost acknowledgements for minutes, which must not keep an executor from leaving: such messages come again.
+const idleSeconds = 5
+
+func receiveError(sub *pubsub.Subscriber, err error) error {
 	if err != nil {
 		return fmt.Errorf("receive from %s: %w", sub.String(), err)
 	}
