@@ -63,15 +63,19 @@ as "studio run" does. Python packages come from requirements.txt beside the scri
 }
 
 func (a *app) submit(ctx context.Context, f submitFlags, script string, args []string) error {
-	c, state, err := a.connect(ctx)
+	state, err := a.deployment()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }() // nothing is left to be written
 	s, err := f.submission(state, script, args)
 	if err != nil {
 		return err
 	}
+	c, err := client.New(ctx, state.Deployment)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }() // nothing is left to be written
 	submitted, err := c.Submit(ctx, s)
 	if err != nil {
 		return err
