@@ -17,6 +17,19 @@ func eventLine(e event.Event) string {
 	return fmt.Sprintf("%s  %s  %-12s %s", e.Time.Local().Format(time.TimeOnly), who, hop(e.Type), describe(e.Data, e.Type))
 }
 
+// jsonEvent is an event as CloudEvents' own JSON format names its parts.
+func jsonEvent(e event.Event) any {
+	return struct {
+		SpecVersion string     `json:"specversion"`
+		ID          string     `json:"id"`
+		Type        event.Type `json:"type"`
+		Source      string     `json:"source"`
+		Subject     string     `json:"subject,omitempty"`
+		Time        time.Time  `json:"time,omitzero"`
+		Data        event.Data `json:"data"`
+	}{"1.0", e.ID, e.Type, e.Source, e.Experiment, e.Time, e.Data}
+}
+
 // hop is the word in the middle of an event's type: relayed, claimed, …
 func hop(t event.Type) string {
 	parts := strings.Split(string(t), ".")

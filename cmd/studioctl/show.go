@@ -227,7 +227,7 @@ func newWatch(a *app) *cobra.Command {
 			ready := func() { fmt.Fprintln(a.errOut, "Watching; Ctrl-C ends it.") }
 			return state.Watch(cmd.Context(), state.EventsTopic, ready, func(e event.Event) {
 				if a.json {
-					_ = a.printJSON(e) // a closed pipe ends the command by itself
+					_ = a.printJSON(jsonEvent(e)) // a closed pipe ends the command by itself
 					return
 				}
 				fmt.Fprintln(a.out, eventLine(e))
