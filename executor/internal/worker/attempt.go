@@ -56,10 +56,10 @@ func (a *attempt) live(ctx context.Context, do work) (Disposition, error) {
 	kept := a.keep(lease, lose, stop)
 	defer func() { stop(nil); lose(nil); <-kept }()
 
-	if err := a.open(lease); err != nil {
-		return a.settle(ctx, lease, verdict{}, err)
+	v, err := verdict{}, a.open(run)
+	if err == nil {
+		v, err = do(run)
 	}
-	v, err := do(run)
 	if err != nil && run.Err() != nil {
 		err = errors.Join(context.Cause(run), err)
 	}
@@ -141,7 +141,7 @@ func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, er
 			err = errors.Join(err, fmt.Errorf("save what there is: %w", saveErr))
 		}
 	}
-	if releaseErr := a.w.Records.Release(ctx, a.claim, outcome); releaseErr != nil {
+	if releaseErr := a.release(ctx, outcome); releaseErr != nil {
 		err = errors.Join(err, releaseErr)
 	}
 	return Return, fmt.Errorf("attempt %d at %s: %w", a.claim.Number, a.ref.Key, err)
@@ -152,14 +152,23 @@ func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, er
 // lease runs out by itself and the next delivery looks again.
 func (a *attempt) leave(ctx context.Context, err error) error {
 	err = fmt.Errorf("finish %s: %w", a.ref.Key, err)
-	info, lookErr := a.output.store.Attrs(ctx, a.output.object)
+	look, cancel := context.WithTimeout(ctx, partingTimeout)
+	defer cancel()
+	info, lookErr := a.output.store.Attrs(look, a.output.object)
 	if errors.Is(lookErr, artifact.ErrNotExist) {
 		lookErr = nil
 	}
 	if lookErr != nil || a.isFinal(info) {
 		return errors.Join(err, lookErr)
 	}
-	return errors.Join(err, a.w.Records.Release(ctx, a.claim, record.Infrastructure))
+	return errors.Join(err, a.release(ctx, record.Infrastructure))
+}
+
+// release gives the claim back, if storage takes that soon; else its lease runs out.
+func (a *attempt) release(ctx context.Context, outcome string) error {
+	ctx, cancel := context.WithTimeout(ctx, partingTimeout)
+	defer cancel()
+	return a.w.Records.Release(ctx, a.claim, outcome)
 }
 
 func (a *attempt) isFinal(info artifact.Info) bool {

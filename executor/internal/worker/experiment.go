@@ -89,7 +89,18 @@ func (x *experiment) grant(ctx context.Context) (*device.Grant, error) {
 	return grant, nil
 }
 
+// soon bounds what is asked of the record before the claim: a storage that does not answer must keep neither the slot
+// for ever nor an executor from leaving.
+func (x *experiment) soon(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancelCause(ctx)
+	x.w.untilLeaving(ctx, stop)
+	ctx, cancel := context.WithTimeout(ctx, x.w.Lease)
+	return ctx, func() { cancel(); stop(nil) }
+}
+
 func (x *experiment) claim(ctx context.Context) (record.Claim, error) {
+	ctx, cancel := x.soon(ctx)
+	defer cancel()
 	return x.w.Records.Claim(ctx, x.ref, record.Claimant{
 		Executor: x.w.Executor, Pool: x.w.Pool.Name, Initial: x.req.Experiment.Raw,
 		MaxAttempts: x.w.MaxAttempts, LeaseTTL: x.w.Lease,
@@ -156,6 +167,8 @@ func (x *experiment) record(ctx context.Context, d Disposition, v verdict) (Disp
 // endedUnrecorded names the record's attempt if that has saved its final output already, while the record does not say
 // so yet: its executor died before it acknowledged, and finalize is still on its way.
 func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err error) {
+	ctx, cancel := x.soon(ctx)
+	defer cancel()
 	rec, err := x.w.Records.Read(ctx, x.ref)
 	if errors.Is(err, record.ErrNotExist) {
 		return "", nil
@@ -169,7 +182,7 @@ func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err e
 	}
 	object, store, err := x.outputObject()
 	if err != nil {
-		return "", nil //nolint:nilerr // an output that may not be written says nothing; the attempt will refuse it
+		return "", nil // an output that may not be written says nothing; the attempt will refuse it
 	}
 	info, err := store.Attrs(ctx, object)
 	if errors.Is(err, artifact.ErrNotExist) {
