@@ -101,10 +101,32 @@ func (w *Worker) deliver(ctx context.Context, m *pubsub.Message, letters DeadLet
 		w.cool(ctx, err)
 		result = m.NackWithResult
 	}
-	// The context of the acknowledgement is the library's own; a lost one brings the message again, to an ended record.
+	// A lost acknowledgement brings the message again, to an ended record.
+	ctx, cancel := w.untilLong(ctx)
+	defer cancel()
 	if status, err := result().Get(ctx); err != nil {
 		log.Warn("delivery could not be settled and will come again", "status", int(status), "error", err)
 	}
+}
+
+// untilLong is ctx until the executor has been leaving for a while: what Pub/Sub does not answer by then must not keep it.
+func (w *Worker) untilLong(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-w.leave:
+		case <-ctx.Done():
+			return
+		}
+		timer := time.NewTimer(idleSeconds * time.Second)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // returnPause is how long a delivery that failed is held before it goes back: the subscription's retry policy spaces
