@@ -8,14 +8,38 @@ import (
 	"strings"
 	"time"
 
+	"github.com/googleapis/gax-go/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // exchange, routing and properties are the Python client's (section 1 of the wire format).
 const exchange = "StudioML.topic"
 
-// publish puts a message into a queue, which it declares and binds, and returns once the broker has confirmed it.
-func publish(ctx context.Context, amqpURL, queue string, body []byte) (err error) {
+// A broker that is restarted is back within seconds; the Python client, too, goes on trying (connection_attempts and retry_delay of its URL).
+const (
+	brokerAttempts = 20
+	brokerPause    = 500 * time.Millisecond
+)
+
+// awayError marks the errors of a broker that is not there, or went away: it may be restarting. A message that is published
+// again because its confirmation was lost is harmless, since its experiment is claimed once.
+type awayError struct{ error }
+
+// publish puts a message into a queue, which it declares and binds, and returns once the broker has confirmed it. It waits for a
+// broker that is away.
+func publish(ctx context.Context, amqpURL, queue string, body []byte) error {
+	for attempt := 1; ; attempt++ {
+		err := publishOnce(ctx, amqpURL, queue, body)
+		if away := (awayError{}); attempt == brokerAttempts || !errors.As(err, &away) && !errors.Is(err, amqp.ErrClosed) {
+			return err
+		}
+		if ctxErr := gax.Sleep(ctx, brokerPause); ctxErr != nil {
+			return errors.Join(err, ctxErr)
+		}
+	}
+}
+
+func publishOnce(ctx context.Context, amqpURL, queue string, body []byte) (err error) {
 	conn, err := dial(amqpURL)
 	if err != nil {
 		return err
@@ -87,13 +111,17 @@ func dial(amqpURL string) (*amqp.Connection, error) {
 		return nil, errors.New("the AMQP URL cannot be read: it looks like amqp://user:password@host:5672/%2f")
 	}
 	u.RawQuery = ""
-	conn, err := amqp.DialConfig(u.String(), amqp.Config{Heartbeat: 10 * time.Second, Dial: amqp.DefaultDial(10 * time.Second)})
-	if err != nil {
-		reason := err.Error()
+	conn, cause := amqp.DialConfig(u.String(), amqp.Config{Heartbeat: 10 * time.Second, Dial: amqp.DefaultDial(10 * time.Second)})
+	if cause != nil {
+		reason := cause.Error()
 		if password, ok := u.User.Password(); ok && password != "" {
 			reason = strings.ReplaceAll(reason, password, "[redacted]")
 		}
-		return nil, fmt.Errorf("connect to RabbitMQ at %s as %s: %s", u.Host, u.User.Username(), reason)
+		err := fmt.Errorf("connect to RabbitMQ at %s as %s: %s", u.Host, u.User.Username(), reason)
+		if denied := (*amqp.Error)(nil); errors.As(cause, &denied) {
+			return nil, err
+		}
+		return nil, awayError{err}
 	}
 	return conn, nil
 }

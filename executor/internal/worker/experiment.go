@@ -28,11 +28,6 @@ type experiment struct {
 
 // live takes the experiment from its delivery to its disposition.
 func (x *experiment) live(ctx context.Context) (Disposition, error) {
-	if attempt, err := x.endedUnrecorded(ctx); err != nil {
-		return Return, err
-	} else if attempt != "" {
-		return x.complete(ctx, attempt)
-	}
 	if x.expired() {
 		claim, err := x.claim(ctx)
 		if err != nil {
@@ -98,9 +93,16 @@ func (x *experiment) soon(ctx context.Context) (context.Context, context.CancelF
 	return ctx, func() { cancel(); stop(nil) }
 }
 
+// claim fails with a [record.EndedError], too, where another attempt has saved its final output while this delivery waited: a
+// finalize that is late must not let the experiment run again once that attempt's lease is over.
 func (x *experiment) claim(ctx context.Context) (record.Claim, error) {
 	ctx, cancel := x.soon(ctx)
 	defer cancel()
+	if attempt, err := x.endedUnrecorded(ctx); err != nil {
+		return record.Claim{}, err
+	} else if attempt != "" {
+		return record.Claim{}, &record.EndedError{Attempt: attempt}
+	}
 	return x.w.Records.Claim(ctx, x.ref, record.Claimant{
 		Executor: x.w.Executor, Pool: x.w.Pool.Name, Initial: x.req.Experiment.Raw,
 		MaxAttempts: x.w.MaxAttempts, LeaseTTL: x.w.Lease,
@@ -167,8 +169,6 @@ func (x *experiment) record(ctx context.Context, d Disposition, v verdict) (Disp
 // endedUnrecorded names the record's attempt if that has saved its final output already, while the record does not say
 // so yet: its executor died before it acknowledged, and finalize is still on its way.
 func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err error) {
-	ctx, cancel := x.soon(ctx)
-	defer cancel()
 	rec, err := x.w.Records.Read(ctx, x.ref)
 	if errors.Is(err, record.ErrNotExist) {
 		return "", nil
@@ -182,7 +182,7 @@ func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err e
 	}
 	object, store, err := x.outputObject()
 	if err != nil {
-		return "", nil // an output that may not be written says nothing; the attempt will refuse it
+		return "", nil //nolint:nilerr // an output that may not be written says nothing; the attempt will refuse it
 	}
 	info, err := store.Attrs(ctx, object)
 	if errors.Is(err, artifact.ErrNotExist) {

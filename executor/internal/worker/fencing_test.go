@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,6 +177,49 @@ func TestDeadExecutorsAttemptIsTakenOverOnceItsLeaseRunsOut(t *testing.T) {
 	if len(attempts) != 2 || attempts[0].Outcome != record.Abandoned || attempts[1].Executor != "executor-1" {
 		t.Errorf("attempts = %+v; want the dead one abandoned and a second", attempts)
 	}
+}
+
+func TestDeliveryThatWaitsForAnAttemptWhichEndsDoesNotRunWhileFinalizeIsLate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.worker.Lease, b.worker.Heartbeat = time.Second, 100*time.Millisecond
+	m := b.submit(submission{key: "k1", script: "print('again')"})
+	claim, err := b.worker.Records.Claim(t.Context(), record.Ref{Bucket: metadataBucket, Key: "k1"}, record.Claimant{Executor: "other", Pool: "cpu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ending sync.Once
+	b.worker.Log = slog.New(onMessage{slog.DiscardHandler, "experiment is held by another attempt", func() {
+		ending.Do(func() {
+			b.put(storeBucket, "experiments/k1/output.tar", nil, map[string]string{
+				record.MetaState: record.StateFinal, record.MetaAttempt: claim.Attempt, record.MetaOutcome: "completed",
+			})
+		})
+	}})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if n := len(b.record("k1").Cloud().Attempts); n != 1 {
+		t.Errorf("the record has %d attempts, want 1", n)
+	}
+}
+
+// onMessage calls when a message is logged.
+type onMessage struct {
+	slog.Handler
+	message string
+	call    func()
+}
+
+func (h onMessage) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h onMessage) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+func (h onMessage) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.call()
+	}
+	return nil
 }
 
 // brokenUploads is a store in which objects whose uploads name what cannot be written.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,12 +59,15 @@ func setup(t *testing.T, settings map[string]string) *studio {
 	}
 	began := time.Now()
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{
-		Dir: dir, Temporary: true, Bin: bin, UV: uv, ExperimentUID: uid, Logs: t.Output(), Settings: settings,
+		Dir: dir, Temporary: true, Bin: bin, UV: uv, ExperimentUID: uid, Settings: settings,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			quoteLogs(t, cloud.LogDir)
+		}
 		began := time.Now()
 		if err := cloud.Close(); err != nil {
 			t.Error(err)
@@ -88,6 +92,30 @@ func setup(t *testing.T, settings map[string]string) *studio {
 		}
 	})
 	return &studio{Client: c, cloud: cloud, objects: objects}
+}
+
+// quoteLogs prints the ends of a cloud's logs, without what RabbitMQ says of a good start. It comes after the failure, which must
+// not be lost among thousands of lines.
+func quoteLogs(t *testing.T, dir string) {
+	t.Helper()
+	const last = 25
+	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, file := range files {
+		log, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		var lines []string
+		for line := range strings.Lines(string(log)) {
+			if !strings.Contains(line, "[info]") && strings.TrimSpace(line) != "" {
+				lines = append(lines, line)
+			}
+		}
+		t.Logf("the end of %s:\n%s", filepath.Base(file), strings.Join(lines[max(0, len(lines)-last):], ""))
+	}
 }
 
 // programs finds the folder of the built programs, and uv.
