@@ -132,7 +132,7 @@ func (d *demo) submit(ctx context.Context, name, folder string) (key string, err
 	if name == "sealed" {
 		f.sealed, f.queue = true, d.state.SealedQueue
 	}
-	s, err := f.submission(d.state, filepath.Join(folder, "train.py"), nil)
+	s, err := f.submission(d.state.target, filepath.Join(folder, "train.py"), nil)
 	if err != nil {
 		return "", err
 	}

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leaf-ai/studio-cloud-runner/internal/client"
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud"
 )
 
@@ -91,34 +88,4 @@ func experimentUID() uint32 {
 		return 0
 	}
 	return 10_000 + uint32(os.Getpid()%900)*20 //nolint:gosec // a process id is positive
-}
-
-func stateOf(c *localcloud.Cloud) localState {
-	return localState{
-		PID: os.Getpid(), EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey,
-		SealedQueue: c.SealedQueue, Logs: c.LogDir, S3AccessKey: c.S3AccessKey, S3SecretKey: c.S3SecretKey,
-		Deployment: client.Deployment{
-			AMQPURL: c.AMQPURL, Project: c.Project, Store: c.Store, Metadata: c.Metadata,
-			S3Endpoint: c.S3URL, StorageEmulator: c.StorageURL, PubSubEmulator: c.PubSubHost,
-		},
-	}
-}
-
-func writeState(path string, state localState) error {
-	data, err := json.MarshalIndent(state, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the local cloud's state: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make the folder of the local cloud's state: %w", err)
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return fmt.Errorf("write the local cloud's state: %w", err)
-	}
-	return nil
-}
-
-// alive tells whether a process of this user is there.
-func alive(pid int) bool {
-	return pid > 0 && syscall.Kill(pid, 0) == nil
 }

@@ -33,6 +33,9 @@ func TestErrorsSayWhatToDoNextAndExitCodesTellThemApart(t *testing.T) {
 	}{
 		"no deployment":             {args: []string{"ps"}, code: 1, says: "start one with `studioctl local`"},
 		"half a project":            {args: []string{"ps", "--project", "p", "--store", "s"}, code: 1, says: "metadata bucket is not set"},
+		"no such command":           {args: []string{"pss"}, code: 2, says: "did you mean `studioctl ps`?"},
+		"no such command below":     {args: []string{"context", "lists"}, code: 2, says: "did you mean `studioctl context list`?"},
+		"nothing like it":           {args: []string{"frobnicate"}, code: 2, says: "see `studioctl --help`"},
 		"no such flag":              {args: []string{"ps", "--colour"}, code: 2, says: "unknown flag: --colour"},
 		"argument missing":          {args: []string{"logs"}, code: 2, says: "see `studioctl logs --help`"},
 		"script missing":            {args: append([]string{"submit", "nowhere.py"}, project...), code: 2, says: "the script nowhere.py is not a file"},

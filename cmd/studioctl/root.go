@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
@@ -33,10 +34,11 @@ against a real project, with your Google credentials.`,
   studioctl logs -f KEY`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
+	family(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
 	a.target.register(root)
-	root.AddCommand(newLocal(a), newDemo(a), newSubmit(a), newPs(a), newLogs(a), newStop(a), newGet(a), newWatch(a))
+	root.AddCommand(newLocal(a), newDemo(a), newSubmit(a), newPs(a), newLogs(a), newStop(a), newGet(a), newWatch(a), newContext(a))
 	return root
 }
 
@@ -57,5 +59,22 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `studioctl %s --help`", err, cmd.Name())}
 		}
 		return nil
+	}
+}
+
+// family makes a command that only holds others: alone it shows its help, and what it does not hold is a usage error with
+// the names that are like it.
+func family(parent *cobra.Command) {
+	parent.SuggestionsMinimumDistance = 2
+	parent.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	parent.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		next := fmt.Sprintf("see `%s --help`", cmd.CommandPath())
+		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+			next = fmt.Sprintf("did you mean `%s %s`?", cmd.CommandPath(), strings.Join(like, "`, `"+cmd.CommandPath()+" "))
+		}
+		return &exitError{code: exitUsage, err: fmt.Errorf("there is no command %q: %s", cmd.CommandPath()+" "+args[0], next)}
 	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -22,7 +24,7 @@ func newPs(a *app) *cobra.Command {
 		Use: "ps", Short: "List experiments, newest first", Args: usageArgs(cobra.NoArgs),
 		Example: "  studioctl ps\n  studioctl ps --json | jq .outcome",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client, _ localState) error {
+			return a.withClient(cmd.Context(), func(c *client.Client, _ target) error {
 				list, err := c.Experiments(cmd.Context(), limit)
 				if err != nil {
 					return err
@@ -48,17 +50,16 @@ func (a *app) printExperiments(list []client.Experiment) error {
 		fmt.Fprintln(a.out, "No experiments. Submit one with: studioctl submit FILE.py")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KEY\tSTATUS\tPOOL\tATTEMPTS\tADDED\tTOOK")
+	t := a.table("KEY", "STATUS", "POOL", "ATTEMPTS", "ADDED", "TOOK")
+	t.spare = []string{"ATTEMPTS", "TOOK", "POOL", "ADDED"}
 	for _, e := range list {
-		status := e.Status
-		if e.Outcome != "" {
-			status = e.Outcome
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", e.Key, status, orDash(e.Pool), e.Attempts, humanTime(e.Added), took(e))
+		t.row(plain(e.Key), cell{statusOf(e), styleOf(statusOf(e))}, plain(orDash(e.Pool)), plain(strconv.Itoa(e.Attempts)), plain(humanTime(e.Added)), plain(took(e)))
 	}
-	return w.Flush()
+	return t.print()
 }
+
+// statusOf is the outcome, or how things stand before there is one.
+func statusOf(e client.Experiment) string { return cmp.Or(e.Outcome, e.Status) }
 
 func took(e client.Experiment) string {
 	switch {
@@ -92,7 +93,7 @@ func newLogs(a *app) *cobra.Command {
 		Long:    "Logs prints what is saved of the output. While an experiment runs, that is what it had printed at its last checkpoint (--save-every).",
 		Example: "  studioctl logs -f 1764000000_0f7c…",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client, _ localState) error {
+			return a.withClient(cmd.Context(), func(c *client.Client, _ target) error {
 				if follow {
 					return a.follow(cmd.Context(), c, args[0])
 				}
@@ -141,7 +142,7 @@ func newStop(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "stop KEY", Short: "Stop an experiment; what it wrote is kept", Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client, _ localState) error {
+			return a.withClient(cmd.Context(), func(c *client.Client, _ target) error {
 				asked, err := c.Stop(cmd.Context(), args[0])
 				if errors.Is(err, record.ErrNotExist) {
 					return fmt.Errorf("there is no experiment %s; `studioctl ps` lists those that there are", args[0])
@@ -169,7 +170,7 @@ func newGet(a *app) *cobra.Command {
 		Use: "get KEY [LABEL]", Short: "List an experiment's artifacts, or fetch one", Args: usageArgs(cobra.RangeArgs(1, 2)),
 		Example: "  studioctl get KEY              list them\n  studioctl get KEY modeldir     unpack it into KEY/modeldir",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client, _ localState) error {
+			return a.withClient(cmd.Context(), func(c *client.Client, _ target) error {
 				if len(args) == 1 {
 					return a.listArtifacts(cmd.Context(), c, args[0])
 				}
@@ -237,7 +238,7 @@ func newWatch(a *app) *cobra.Command {
 }
 
 // withClient opens a client for a command and closes it afterwards.
-func (a *app) withClient(ctx context.Context, do func(*client.Client, localState) error) error {
+func (a *app) withClient(ctx context.Context, do func(*client.Client, target) error) error {
 	c, state, err := a.connect(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 	if err != nil {
 		return err
 	}
+	if state, err = a.dialable(state); err != nil {
+		return err
+	}
 	c, err := client.New(ctx, state.Deployment)
 	if err != nil {
 		return err
@@ -92,7 +96,7 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 }
 
 // submission checks what can be checked here, so that nothing is stored for a request that would be refused.
-func (f submitFlags) submission(state localState, script string, args []string) (client.Submission, error) {
+func (f submitFlags) submission(state target, script string, args []string) (client.Submission, error) {
 	info, err := os.Stat(script)
 	if err != nil || info.IsDir() {
 		return client.Submission{}, &exitError{code: exitUsage, err: fmt.Errorf("the script %s is not a file that can be read", script)}
@@ -108,12 +112,10 @@ func (f submitFlags) submission(state localState, script string, args []string) 
 	if s.Seal, err = f.seal(state); err != nil {
 		return s, err
 	}
-	switch {
-	case s.Queue == "" && s.Seal != nil:
+	if s.Queue == "" && s.Seal != nil {
 		s.Queue = state.SealedQueue
-	case s.Queue == "":
-		s.Queue = "rmq_test"
 	}
+	s.Queue = cmp.Or(s.Queue, state.Queue, "rmq_test")
 	if !strings.HasPrefix(s.Queue, "rmq_") {
 		return s, &exitError{code: exitUsage, err: fmt.Errorf("the queue %q would never be read: queues begin with rmq_", s.Queue)}
 	}
@@ -127,7 +129,7 @@ func (f submitFlags) submission(state localState, script string, args []string) 
 }
 
 // seal reads the keys of a sealed submission; nil for one in clear.
-func (f submitFlags) seal(state localState) (*client.Seal, error) {
+func (f submitFlags) seal(state target) (*client.Seal, error) {
 	requestKey, signingKey := f.requestKey, f.signingKey
 	if !f.sealed && requestKey == "" && signingKey == "" {
 		return nil, nil

@@ -41,12 +41,18 @@ type Cloud struct {
 	SealedQueue      string // a queue that takes sealed requests only; all that begin so do
 	LogDir           string
 
+	// What the programs are told, for whoever foretells what they will do.
+	Pools             string   // POOLS
+	Tenants           string   // TENANTS
+	RequestPrivateKey string   // REQUEST_KEYS
+	PassphraseFile    string   // REQUEST_PASSPHRASE_FILE
+	S3Hosts           []string // S3_HOSTS
+
 	Broker *rabbit.Server // for tests to kill and restart
 
 	options  Options
 	folders  folders
 	keys     keys
-	pools    string
 	log      *slog.Logger
 	logs     *logFiles
 	http     *http.Client
@@ -94,7 +100,7 @@ func (c *Cloud) start(ctx context.Context) error {
 		return err
 	}
 	c.log = cloudlog.New(out, slog.LevelInfo, "local")
-	if c.pools, err = poolsText(c.folders.root); err != nil {
+	if c.Pools, err = poolsText(c.folders.root); err != nil {
 		return err
 	}
 	looping, unloop := context.WithCancel(context.WithoutCancel(ctx))
@@ -132,6 +138,8 @@ func (c *Cloud) startRest(ctx, looping context.Context) error {
 		return err
 	}
 	c.RequestPublicKey, c.SigningKey = c.keys.requestPublic, c.keys.signing
+	c.RequestPrivateKey, c.PassphraseFile, c.Tenants = c.keys.request, c.keys.passphrase, c.keys.tenants
+	c.S3Hosts = s3Hosts(c.S3URL)
 	programs, ctx := errgroup.WithContext(ctx)
 	programs.Go(func() error { return c.startFinalize(ctx, looping) })
 	for _, name := range []string{cpuPool, gpuPool} {

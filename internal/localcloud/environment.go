@@ -45,7 +45,7 @@ func (c *Cloud) common() map[string]string {
 		"PUBSUB_EMULATOR_HOST":  c.PubSubHost,
 		"STORAGE_EMULATOR_HOST": c.StorageURL,
 		"TENANTS":               c.keys.tenants,
-		"POOLS":                 c.pools,
+		"POOLS":                 c.Pools,
 		"EVENTS_TOPIC":          eventsTopic,
 		"DEAD_LETTER_TOPIC":     deadLetterTopic,
 		"CLEAR_TEXT_MESSAGES":   "true",
@@ -66,8 +66,6 @@ func (c *Cloud) bridgeEnv(port int) map[string]string {
 }
 
 func (c *Cloud) executorEnv(pool string) map[string]string {
-	s3, _ := url.Parse(c.S3URL) // was made of a listener's address
-	_, port, _ := strings.Cut(s3.Host, ":")
 	env := map[string]string{
 		"POOL":                    pool,
 		"EXECUTOR_NAME":           pool,
@@ -75,13 +73,19 @@ func (c *Cloud) executorEnv(pool string) map[string]string {
 		"REQUEST_PASSPHRASE_FILE": c.keys.passphrase,
 		"WORK_DIR":                filepath.Join(c.folders.work, pool),
 		"CACHE_DIR":               filepath.Join(c.folders.cache, pool),
-		"S3_HOSTS":                s3.Host + ",localhost:" + port + ",storage.googleapis.com",
+		"S3_HOSTS":                strings.Join(c.S3Hosts, ","),
 		"EXPERIMENT_UID":          strconv.FormatUint(uint64(c.experimentUID(pool)), 10),
 	}
 	if c.options.UV != "" {
 		env["UV"] = c.options.UV
 	}
 	return env
+}
+
+// s3Hosts are the names by which experiments may know the S3 face.
+func s3Hosts(address string) []string {
+	s3, _ := url.Parse(address) // was made of a listener's address
+	return []string{s3.Host, "localhost:" + s3.Port(), "storage.googleapis.com"}
 }
 
 // experimentUID keeps the users of two executors' experiments apart, of which each has one for each of its slots.
