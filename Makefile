@@ -26,6 +26,10 @@ test: build ## Run every test, with the race detector, against the real RabbitMQ
 test-unit: prerequisites ## Run the tests that need no service and no network
 	go test -race ./...
 
+e2e: build .cache/e2e/installed ## Run the released StudioML client against a local cloud, over the real RabbitMQ and S3
+	@scripts/prerequisites git
+	.cache/e2e/bin/python -m pytest e2e
+
 lint: bin/golangci-lint ## Check formatting, the house's linters and go.mod
 	bin/golangci-lint run ./...
 	go mod tidy -diff
@@ -44,6 +48,10 @@ bin/uv: scripts/uv.version
 	@python3 -m venv --clear .cache/uv && .cache/uv/bin/pip install -q --disable-pip-version-check "uv==$$(cat $<)"
 	@mkdir -p bin && cp .cache/uv/bin/uv $@ && touch $@
 
+.cache/e2e/installed: e2e/requirements.txt e2e/constraints.txt
+	@python3 -m venv --clear .cache/e2e && .cache/e2e/bin/pip install -q --disable-pip-version-check -r e2e/requirements.txt -c e2e/constraints.txt
+	@touch $@
+
 bin/golangci-lint: .golangci.yml
 	@mkdir -p bin && [ -x $@ ] && $@ version 2>/dev/null | grep -q '$(GOLANGCI_LINT:v%=%)' || GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	@touch $@
@@ -51,4 +59,4 @@ bin/golangci-lint: .golangci.yml
 clean: ## Remove what was built
 	rm -rf bin .cache
 
-.PHONY: help demo local build test test-unit lint fuzz bench prerequisites clean
+.PHONY: help demo local build test test-unit e2e lint fuzz bench prerequisites clean

@@ -32,24 +32,38 @@ Or with the StudioML client. Its ~/.studioml/config.yaml:
     type: s3
     endpoint: {{.S.S3Endpoint}}
     bucket: {{.S.Metadata}}
-    authentication: none
+    credentials:
+      aws:
+        access_key: {{.S.S3AccessKey}}
+        secret_access_key: {{.S.S3SecretKey}}
   storage:
     type: s3
     endpoint: {{.S.S3Endpoint}}
     bucket: {{.S.Store}}
-  server:
-    authentication: none
+    credentials:
+      aws:
+        access_key: {{.S.S3AccessKey}}
+        secret_access_key: {{.S.S3SecretKey}}
   cloud:
     queue:
       rmq: {{.S.AMQPURL}}?connection_attempts=30&retry_delay=.5&socket_timeout=5
+  resources_needed:
+    cpus: 1
+    gpus: 0
+    ram: 1g
+    hdd: 1g
   saveWorkspaceFrequency: 1m
   experimentLifetime: 30m
   verbose: info
 
-  AWS_ACCESS_KEY_ID={{.S.S3AccessKey}} AWS_SECRET_ACCESS_KEY={{.S.S3SecretKey}} studio run --queue=rmq_test --force-git train.py
+With it, in the folder of train.py:
 
-Sealed requests go to queues that begin with {{.S.SealedQueue}}: encrypted with {{.S.RequestKey}}
-and signed with {{.S.SigningKey}}.
+  studio run --queue=rmq_test --force-git train.py
+
+Queues that begin with {{.S.SealedQueue}} take encrypted and signed requests only. The client makes them with two more lines:
+
+  public_key_path: {{.S.RequestKey}}
+  signing_key_path: {{.S.SigningKey}}
 
   AMQP            {{.S.AMQPURL}}
   S3              {{.S.S3Endpoint}}

@@ -80,6 +80,7 @@ func (r *Record) finalize(o Output) Change {
 	if o.EndedAt.IsZero() {
 		o.EndedAt = o.Updated
 	}
+	r.setTime("time_last_checkpoint", o.EndedAt) // as the client's own workers do: the last save comes before the end
 	r.finish(Ending{Attempt: o.Attempt, Outcome: r.outcome(o), Reason: o.Reason, ExitCode: o.ExitCode, At: o.EndedAt})
 	return r.ended(true)
 }

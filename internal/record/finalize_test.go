@@ -78,12 +78,11 @@ func TestFinalizeDecides(t *testing.T) {
 			if *cloud.Output != (Stored{Generation: o.Generation, CRC32C: "AQIDBA==", Size: 7}) || string(cloud.Document) != `{"a":1.50}` {
 				t.Errorf("cloud: %+v", cloud)
 			}
-			at := "time_last_checkpoint"
-			if got.Kind == Ended {
-				at = "time_finished"
+			if at := r.Time("time_last_checkpoint"); !at.Equal(began) {
+				t.Errorf("time_last_checkpoint = %v", at)
 			}
-			if !r.Time(at).Equal(began) {
-				t.Errorf("%s = %v", at, r.Time(at))
+			if at := r.Time("time_finished"); got.Kind == Ended && !at.Equal(began) {
+				t.Errorf("time_finished = %v", at)
 			}
 		})
 	}
