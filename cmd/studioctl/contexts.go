@@ -15,7 +15,7 @@ import (
 
 func newContext(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "context", Aliases: []string{"contexts", "ctx"}, SuggestFor: []string{"config", "project", "login"},
+		Use: "context", Aliases: []string{"contexts", "ctx"}, SuggestFor: []string{"config", "project", "login"}, GroupID: groupClouds,
 		Short: "Name deployments, and choose the one to work with",
 		Long: `A context names a deployment: its project, buckets, RabbitMQ and keys. The
 context "local" is built in: the cloud that "studioctl local" keeps running.
@@ -172,7 +172,8 @@ and name that, or give "--amqp-url -" and the URL on standard input: what is
 written on a command line can be seen by others, and stays in the history.`,
 		Example: `  studioctl context set vision --project vision-prod --store vision-store \
       --metadata vision-metadata --amqp-url -  < amqp.txt
-  studioctl context set vision --request-key cluster.pem --signing-key ~/.ssh/id_ed25519
+  studioctl context set vision --request-key cluster.pem \
+      --signing-key ~/.ssh/id_ed25519
   studioctl context set vision --pools pools.json --tenants tenants.json`,
 		Args: usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: a.completeContexts,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.setContext(cmd, args[0], values) },

@@ -32,10 +32,13 @@ const (
 
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Run a clear and a sealed experiment through the whole path, from nothing", Args: usageArgs(cobra.NoArgs),
-		Long: `Demo starts a local cloud, submits a real training (scikit-learn's digits) twice as the StudioML client would, once in clear and once sealed and
-signed, and shows each hop as it happens. Exit code 0 says that both completed. Nothing stays when it ends.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
+		Use: "demo", Short: "Run two experiments through the whole path, from nothing", Args: usageArgs(cobra.NoArgs), GroupID: groupClouds,
+		Long: `Demo starts a local cloud, submits a real training (scikit-learn's digits) twice
+as the StudioML client would, once in clear and once sealed and signed, and
+shows each hop as it happens. Exit code 0 says that both completed. Nothing
+stays when it ends.`,
+		Example: "  studioctl demo",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
 	}
 }
 
@@ -44,7 +47,9 @@ func (a *app) demo(ctx context.Context) (err error) {
 	defer cancel()
 	d := &demo{app: a, began: time.Now(), names: map[string]string{}, finished: make(chan struct{}, 16)}
 	d.line("cloud", "starting", "RabbitMQ, Pub/Sub, Cloud Storage, the functions, the executors")
+	starting := a.progress("starting the local cloud")
 	cloud, err := a.startCloud(ctx)
+	starting.end()
 	if err != nil {
 		return err
 	}
@@ -116,7 +121,7 @@ func (d *demo) run(ctx context.Context) error {
 	for i, key := range keys {
 		following.Go(func() {
 			out := &lineWriter{print: func(text string) { d.line(d.name(key), "│", text) }}
-			faults[i] = d.client.Follow(ctx, key, out)
+			faults[i] = d.client.Follow(ctx, key, out, nil)
 		})
 	}
 	following.Wait()
@@ -298,7 +303,8 @@ func (d *demo) line(name, what, text string) {
 
 // lineAt prints a line under the lock.
 func (d *demo) lineAt(at time.Time, name, what, text string) {
-	fmt.Fprintf(d.out, "%6.1fs  %-6s  %-12s %s\n", at.Sub(d.began).Seconds(), name, what, text)
+	on := d.screenOf(d.out)
+	fmt.Fprintf(d.out, "%s  %-6s  %s %s\n", on.paint(dim, fmt.Sprintf("%6.1fs", at.Sub(d.began).Seconds())), name, on.paint(hopStyle(what, text), fmt.Sprintf("%-12s", what)), text)
 }
 
 // lineWriter hands over whole lines.

@@ -9,12 +9,34 @@ import (
 )
 
 // eventLine is an event as a line for people.
-func eventLine(e event.Event) string {
+func eventLine(e event.Event, on screen) string {
 	who := e.Experiment
 	if who == "" {
 		who = "message " + short(e.Data.MessageID)
 	}
-	return fmt.Sprintf("%s  %s  %-12s %s", e.Time.Local().Format(time.TimeOnly), who, hop(e.Type), describe(e.Data, e.Type))
+	if on.width > 0 && on.width < wideEnough { // whole keys would break nearly every line
+		who = who[:min(len(who), shortest)]
+	}
+	what, text := hop(e.Type), describe(e.Data, e.Type)
+	return fmt.Sprintf("%s  %-*s  %s %s", on.paint(dim, e.Time.Local().Format(time.TimeOnly)), shortest, who, on.paint(hopStyle(what, text), fmt.Sprintf("%-12s", what)), text)
+}
+
+// wideEnough is the width of a terminal that shows whole keys beside what happened.
+const wideEnough = 120
+
+// hopStyle colours the ends of an experiment's way by how it ended.
+func hopStyle(what, text string) style {
+	outcome, _, _ := strings.Cut(text, ",")
+	switch what {
+	case "refused":
+		return red
+	case "finished", "saved":
+		return styleOf(outcome)
+	case "started":
+		return cyan
+	default:
+		return normal
+	}
 }
 
 // jsonEvent is an event as CloudEvents' own JSON format names its parts.

@@ -15,9 +15,14 @@ import (
 
 func newLocal(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "local", Short: "Keep a whole cloud running on this machine, on loopback", Args: usageArgs(cobra.NoArgs),
-		Long: `Local starts RabbitMQ, Pub/Sub, Cloud Storage with its S3 protocol, the bridge, the finalize function and an executor for each pool on free
-loopback ports, and keeps them running until Ctrl-C. The other commands find it by themselves. Nothing stays when it ends.`,
+		Use: "local", Short: "Keep a whole cloud running on this machine, on loopback", Args: usageArgs(cobra.NoArgs), GroupID: groupClouds,
+		SuggestFor: []string{"start", "up", "serve"},
+		Long: `Local starts RabbitMQ, Pub/Sub, Cloud Storage with its S3 protocol, the bridge,
+the finalize function and an executor for each pool on free loopback ports, and
+keeps them running until Ctrl-C. The other commands find it by themselves, from
+another terminal. Nothing stays when it ends.`,
+		Example: `  studioctl local
+  studioctl local --json | jq -r .s3_endpoint`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.local(cmd.Context()) },
 	}
 }
@@ -32,7 +37,9 @@ func (a *app) local(ctx context.Context) (err error) {
 	}
 	began := time.Now()
 	fmt.Fprintln(a.errOut, "Starting RabbitMQ, Pub/Sub, Cloud Storage, the functions and the executors…")
+	starting := a.progress("starting the local cloud")
 	cloud, err := a.startCloud(ctx)
+	starting.end()
 	if err != nil {
 		return err
 	}

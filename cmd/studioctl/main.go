@@ -2,7 +2,7 @@
 // becomes of them, here or in a real project.
 //
 // Exit codes: 0 done; 1 it did not work, and the message says why; 2 the command line is wrong; 3 the experiment that was
-// waited for did not complete; 130 interrupted.
+// waited for did not complete, or the one that was explained would be refused; 130 interrupted.
 package main
 
 import (
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, env envconfig.Lookuper, out, errOut
 		}
 		return exit.code
 	default:
-		fmt.Fprintln(errOut, "studioctl:", err)
+		fmt.Fprintln(errOut, "studioctl:", advise(err))
 		return 1
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
 )
 
 // command runs studioctl with a home of its own.
@@ -80,4 +82,27 @@ func TestRequirementsAreReadAsPipWritesThem(t *testing.T) {
 	if _, err := readRequirements(filepath.Join(dir, "other.txt"), dir); err == nil {
 		t.Error("a named file that is missing is no error")
 	}
+}
+
+func TestHelpKeepsWithinEightyColumnsAndShowsExamples(t *testing.T) {
+	t.Parallel()
+	var visit func(*cobra.Command, []string)
+	visit = func(cmd *cobra.Command, path []string) {
+		code, out, errOut := command(t, append(path, "--help")...)
+		if code != 0 {
+			t.Errorf("studioctl %v --help = %d: %s", path, code, errOut)
+		}
+		for line := range strings.SplitSeq(out, "\n") {
+			if utf8.RuneCountInString(line) > 80 {
+				t.Errorf("studioctl %v --help breaks at 80 columns:\n%s", path, line)
+			}
+		}
+		if !strings.Contains(out, "Examples:\n  studioctl ") {
+			t.Errorf("studioctl %v --help shows no example:\n%s", path, out)
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub, append(slices.Clone(path), sub.Name()))
+		}
+	}
+	visit(newRoot(&app{env: envconfig.MapLookuper(nil)}), nil)
 }

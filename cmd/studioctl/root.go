@@ -19,27 +19,46 @@ type app struct {
 	target targetFlags
 }
 
+// The groups of commands in the help.
+const (
+	groupExperiments = "experiments"
+	groupClouds      = "clouds"
+)
+
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "studioctl",
 		Short: "Run StudioML experiments on Google Cloud, or on a cloud on this machine",
 		Long: `studioctl submits StudioML experiments and shows what becomes of them.
 
-Without flags it works against the local cloud that "studioctl local" keeps running. With --project, --store and
---metadata (or GOOGLE_CLOUD_PROJECT, STUDIO_STORE and STUDIO_METADATA), and AMQP_URL where something is submitted, the same commands work
-against a real project, with your Google credentials.`,
-		Example: `  studioctl local                          keep a cloud running on this machine
-  studioctl submit train.py --queue rmq_test -- --epochs 10
+It works against the local cloud that "studioctl local" keeps running, or
+against the project that a context names: see "studioctl context --help".
+
+Exit codes: 0 done; 1 it did not work, and the message says what to do; 2 the
+command line is wrong; 3 the experiment that was waited for did not complete,
+or the one that was explained would be refused; 130 interrupted.`,
+		Example: `  studioctl local                    keep a cloud running on this machine
+  studioctl submit train.py -f -- --epochs 10
   studioctl ps
   studioctl logs -f KEY`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	family(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
+	root.SetUsageTemplate(wrappedFlags(root.UsageTemplate()))
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
 	a.target.register(root)
-	root.AddCommand(newLocal(a), newDemo(a), newSubmit(a), newPs(a), newLogs(a), newStop(a), newGet(a), newWatch(a), newContext(a))
+	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails only for a flag that is not there
+	root.AddGroup(&cobra.Group{ID: groupExperiments, Title: "Experiments:"}, &cobra.Group{ID: groupClouds, Title: "Clouds:"})
+	root.AddCommand(newSubmit(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newLocal(a), newDemo(a), newContext(a))
 	return root
+}
+
+// wrappedFlags makes cobra's template of the usage keep to 80 columns.
+func wrappedFlags(template string) string {
+	return strings.ReplaceAll(template, "Flags.FlagUsages |", "Flags.FlagUsagesWrapped 80 |")
 }
 
 // printJSON prints a value for programs, a line of its own.
@@ -56,7 +75,7 @@ func (a *app) printJSON(v any) error {
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `studioctl %s --help`", err, cmd.Name())}
+			return &exitError{code: exitUsage, err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 		}
 		return nil
 	}

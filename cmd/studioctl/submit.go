@@ -33,11 +33,15 @@ func newSubmit(a *app) *cobra.Command {
 	var f submitFlags
 	cmd := &cobra.Command{
 		Use:   "submit FILE.py [flags] [-- ARG...]",
-		Short: "Submit a script with its folder as the workspace",
-		Long: `Submit stores the folder of the script as the workspace, writes the experiment's record and puts the request into the queue, exactly
-as "studio run" does. Python packages come from requirements.txt beside the script, unless --requirements names another file.`,
+		Short: "Submit a script with its folder as the workspace", GroupID: groupExperiments, SuggestFor: []string{"run", "create"},
+		Long: `Submit stores the folder of the script as the workspace, writes the experiment's
+record and puts the request into the queue, exactly as "studio run" does. Python
+packages come from requirements.txt beside the script, unless --requirements
+names another file. What stands after -- goes to the program.
+
+"studioctl explain" with the same arguments tells beforehand what would happen.`,
 		Example: `  studioctl submit train.py --queue rmq_test --gpus 1 -- --epochs 10
-  studioctl submit train.py --queue rmq_test --max-duration 20m --lifetime 30m -f
+  studioctl submit train.py -f --max-duration 20m --lifetime 30m
   studioctl submit train.py --sealed`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.submit(cmd.Context(), f, args[0], args[1:]) },
@@ -80,7 +84,10 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 		return err
 	}
 	defer func() { _ = c.Close() }() // nothing is left to be written
+	submitting := a.progress("submitting " + s.Script)
+	c.Progress = submitting.bytes
 	submitted, err := c.Submit(ctx, s)
+	submitting.end()
 	if err != nil {
 		return err
 	}

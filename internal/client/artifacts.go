@@ -55,5 +55,6 @@ func (c *Client) Get(ctx context.Context, key, label, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make the folder %s: %w", dir, err)
 	}
-	return artifact.Unpack(ctx, r, dir, artifact.Limits{})
+	fetched := &progressReader{Reader: r, told: c.telling("fetching "+label, r.Attrs.Size)}
+	return artifact.Unpack(ctx, fetched, dir, artifact.Limits{})
 }

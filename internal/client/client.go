@@ -41,6 +41,8 @@ func (d Deployment) Check() (err error) {
 // Client holds the connections to a deployment. Close it.
 type Client struct {
 	Deployment
+	Progress Progress // may be nil
+
 	objects *storage.Client
 	records *record.Store
 }

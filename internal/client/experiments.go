@@ -40,10 +40,7 @@ func (e Experiment) Ended() bool { return e.Status == string(record.Finished) }
 
 // Experiment reads one record. The error is record.ErrNotExist where there is none.
 func (c *Client) Experiment(ctx context.Context, key string) (Experiment, error) {
-	r, err := c.records.Read(ctx, c.ref(key))
-	if errors.Is(err, record.ErrNotExist) {
-		return Experiment{}, fmt.Errorf("%w: gs://%s/experiments/%s; `studioctl ps` lists those that there are", record.ErrNotExist, c.Metadata, key)
-	}
+	r, err := c.read(ctx, key)
 	if err != nil {
 		return Experiment{}, err
 	}

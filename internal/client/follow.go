@@ -75,8 +75,9 @@ func copyRange(ctx context.Context, w io.Writer, member *outputtar.Output, offse
 	return n, errors.Join(err, r.Close())
 }
 
-// Follow copies the output as it is saved until the experiment has ended and all of it is copied, or ctx is done.
-func (c *Client) Follow(ctx context.Context, key string, w io.Writer) error {
+// Follow copies the output as it is saved until the experiment has ended and all of it is copied, or ctx is done. It tells
+// seen, unless that is nil, how the experiment stands at each look.
+func (c *Client) Follow(ctx context.Context, key string, w io.Writer, seen func(Experiment)) error {
 	output := c.Output(key)
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -84,6 +85,9 @@ func (c *Client) Follow(ctx context.Context, key string, w io.Writer) error {
 		e, err := c.Experiment(ctx, key) // before the output, so that an end seen here is an output complete there
 		if err != nil {
 			return err
+		}
+		if seen != nil {
+			seen(e)
 		}
 		if _, err := output.CopyNew(ctx, w); err != nil && !errors.Is(err, ErrNoOutput) {
 			return err

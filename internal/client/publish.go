@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -15,28 +17,39 @@ import (
 // exchange, routing and properties are the Python client's (section 1 of the wire format).
 const exchange = "StudioML.topic"
 
-// A broker that is restarted is back within seconds; the Python client, too, goes on trying (connection_attempts and retry_delay of its URL).
+// A broker that is restarted is back within seconds; the Python client, too, goes on trying (connection_attempts=30 and
+// retry_delay=.5 are in the URLs of its users).
 const (
-	brokerAttempts = 20
+	brokerPatience = 15 * time.Second
 	brokerPause    = 500 * time.Millisecond
 )
 
-// awayError marks the errors of a broker that is not there, or went away: it may be restarting. A message that is published
-// again because its confirmation was lost is harmless, since its experiment is claimed once.
-type awayError struct{ error }
-
 // publish puts a message into a queue, which it declares and binds, and returns once the broker has confirmed it. It waits for a
-// broker that is away.
+// broker that is away: a message that is published again because its confirmation was lost is harmless, since its experiment is
+// claimed once.
 func publish(ctx context.Context, amqpURL, queue string, body []byte) error {
-	for attempt := 1; ; attempt++ {
+	for began := time.Now(); ; {
 		err := publishOnce(ctx, amqpURL, queue, body)
-		if away := (awayError{}); attempt == brokerAttempts || !errors.As(err, &away) && !errors.Is(err, amqp.ErrClosed) {
+		if time.Since(began) > brokerPatience || !away(err) {
 			return err
 		}
 		if ctxErr := gax.Sleep(ctx, brokerPause); ctxErr != nil {
 			return errors.Join(err, ctxErr)
 		}
 	}
+}
+
+// away tells whether the broker is not there, or went away, so that it may be back soon.
+func away(err error) bool {
+	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
+		return dns.Temporary()
+	}
+	if reply := (*amqp.Error)(nil); errors.As(err, &reply) {
+		// The library reports a connection that broke off as a reply, too, only not as the broker's own.
+		return reply.Code == amqp.ConnectionForced || !reply.Server && reply.Code != amqp.AccessRefused
+	}
+	network := (*net.OpError)(nil)
+	return errors.As(err, &network) || errors.Is(err, io.EOF)
 }
 
 func publishOnce(ctx context.Context, amqpURL, queue string, body []byte) (err error) {
@@ -111,17 +124,26 @@ func dial(amqpURL string) (*amqp.Connection, error) {
 		return nil, errors.New("the AMQP URL cannot be read: it looks like amqp://user:password@host:5672/%2f")
 	}
 	u.RawQuery = ""
-	conn, cause := amqp.DialConfig(u.String(), amqp.Config{Heartbeat: 10 * time.Second, Dial: amqp.DefaultDial(10 * time.Second)})
-	if cause != nil {
-		reason := cause.Error()
-		if password, ok := u.User.Password(); ok && password != "" {
-			reason = strings.ReplaceAll(reason, password, "[redacted]")
-		}
-		err := fmt.Errorf("connect to RabbitMQ at %s as %s: %s", u.Host, u.User.Username(), reason)
-		if denied := (*amqp.Error)(nil); errors.As(cause, &denied) {
-			return nil, err
-		}
-		return nil, awayError{err}
+	conn, err := amqp.DialConfig(u.String(), amqp.Config{Heartbeat: 10 * time.Second, Dial: amqp.DefaultDial(10 * time.Second)})
+	if err != nil {
+		password, _ := u.User.Password()
+		return nil, &dialError{host: u.Host, user: u.User.Username(), password: password, err: err}
 	}
 	return conn, nil
+}
+
+// dialError prints without the password, whatever the library put into its error.
+type dialError struct {
+	host, user, password string
+	err                  error
+}
+
+func (e *dialError) Unwrap() error { return e.err }
+
+func (e *dialError) Error() string {
+	reason := e.err.Error()
+	if e.password != "" {
+		reason = strings.ReplaceAll(reason, e.password, "[redacted]")
+	}
+	return fmt.Sprintf("connect to RabbitMQ at %s as %s: %s", e.host, e.user, reason)
 }

@@ -73,14 +73,13 @@ func (c *Client) storeWorkspace(ctx context.Context, folder string) (key string,
 		return "", fmt.Errorf("make a temporary file: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	digest := sha256.New()
-	if _, err := artifact.Pack(ctx, io.MultiWriter(file, digest), folder); err != nil {
+	key, size, err := c.packWorkspace(ctx, file, folder)
+	if err != nil {
 		return "", err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", fmt.Errorf("read the packed folder again: %w", err)
 	}
-	key = "blobstore/" + hex.EncodeToString(digest.Sum(nil)) + ".tar"
 	object := c.objects.Bucket(c.Store).Object(key)
 	if _, err := object.Attrs(ctx); err == nil {
 		return key, nil
@@ -89,9 +88,19 @@ func (c *Client) storeWorkspace(ctx context.Context, folder string) (key string,
 	}
 	w := object.NewWriter(ctx)
 	w.ContentType = "application/x-tar"
-	_, err = io.Copy(w, file)
+	_, err = io.Copy(w, &progressReader{Reader: file, told: c.telling("uploading the workspace", size)})
 	if err = errors.Join(err, w.Close()); err != nil {
 		return "", fmt.Errorf("upload the workspace to gs://%s/%s: %w", c.Store, key, err)
 	}
 	return key, nil
+}
+
+// packWorkspace writes the folder's archive and names the object that is to hold it, by its digest.
+func (c *Client) packWorkspace(ctx context.Context, to io.Writer, folder string) (key string, size int64, err error) {
+	digest := sha256.New()
+	packed := &progressWriter{Writer: io.MultiWriter(to, digest), told: c.telling("packing the workspace", 0)}
+	if _, err := artifact.Pack(ctx, packed, folder); err != nil {
+		return "", 0, err
+	}
+	return "blobstore/" + hex.EncodeToString(digest.Sum(nil)) + ".tar", packed.done, nil
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/client"
+)
+
+func newLogs(a *app) *cobra.Command {
+	follow := false
+	cmd := &cobra.Command{
+		Use: "logs KEY", Short: "Print an experiment's output, as far as it is saved", Args: usageArgs(cobra.ExactArgs(1)), GroupID: groupExperiments,
+		SuggestFor: []string{"log", "output", "tail"},
+		Long: `Logs prints what is saved of the output. While an experiment runs, that is what
+it had printed at its last checkpoint (--save-every of submit).
+
+KEY may be the beginning of a key that no other key has.`,
+		Example: `  studioctl logs 1764000000_0f7c
+  studioctl logs -f 1764000000_0f7c`,
+		ValidArgsFunction: a.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withExperiment(cmd.Context(), args[0], func(c *client.Client, key string) error {
+				if follow {
+					return a.follow(cmd.Context(), c, key)
+				}
+				return a.printOutput(cmd.Context(), c, key)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the experiment has ended; exit 3 if it did not complete")
+	return cmd
+}
+
+func (a *app) printOutput(ctx context.Context, c *client.Client, key string) error {
+	_, err := c.Output(key).CopyNew(ctx, a.out)
+	if !errors.Is(err, client.ErrNoOutput) {
+		return err
+	}
+	e, recordErr := c.Experiment(ctx, key)
+	if recordErr != nil {
+		return recordErr
+	}
+	if e.Reason != "" {
+		fmt.Fprintln(a.errOut, e.Reason)
+		return nil
+	}
+	fmt.Fprintf(a.errOut, "Nothing is saved yet; the experiment is %s. Follow it with: studioctl logs -f %s\n", e.Status, key)
+	return nil
+}
+
+// follow prints the output until the end, and turns an end that is not a completion into exit code 3.
+func (a *app) follow(ctx context.Context, c *client.Client, key string) error {
+	waiting := a.progress("waiting for " + key)
+	defer waiting.end()
+	var last client.Experiment
+	err := c.Follow(ctx, key, waiting.ending(a.out), func(e client.Experiment) {
+		last = e
+		waiting.say(whatIsAwaited(e))
+	})
+	waiting.end()
+	if err != nil {
+		return err
+	}
+	if !last.Ended() { // interrupted
+		fmt.Fprintf(a.errOut, "%s goes on by itself. Follow it again with: studioctl logs -f %s\n", key, key)
+		return ctx.Err()
+	}
+	if last.Outcome != "completed" {
+		fmt.Fprintf(a.errOut, "%s: %s. %s\n", key, a.screenOf(a.errOut).paint(styleOf(last.Outcome), statusOf(last)), last.Reason)
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
+}
+
+// whatIsAwaited says for what an experiment keeps its reader waiting.
+func whatIsAwaited(e client.Experiment) string {
+	switch {
+	case e.Status == "waiting":
+		return "waiting for an executor"
+	case e.Status == "stopped":
+		return "stopping"
+	case e.Saved.IsZero():
+		return "running on " + orDash(e.Pool) + "; nothing is saved yet"
+	default:
+		return "running on " + orDash(e.Pool) + "; saved " + e.Saved.Local().Format(time.TimeOnly)
+	}
+}
