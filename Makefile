@@ -33,13 +33,16 @@ e2e: build .cache/e2e/installed ## Run the released StudioML client against a lo
 lint: bin/golangci-lint ## Check formatting, the house's linters and go.mod
 	bin/golangci-lint run ./...
 	go mod tidy -diff
-	@bash -n scripts/* .ci/run
+	@bash -n $$(grep -lF '#!/usr/bin/env bash' scripts/*) .ci/run
 
 fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 	@scripts/fuzz $(FUZZTIME)
 
 bench: build ## Measure against the bare primitives, in ratios of the same run
 	go test -tags integration -run '^$$' -bench . -benchtime 1x ./...
+
+picture: build ## Draw the README's picture anew, from what studioctl demo prints
+	@scripts/picture docs/demo.svg
 
 prerequisites:
 	@scripts/prerequisites
@@ -59,4 +62,4 @@ bin/golangci-lint: .golangci.yml
 clean: ## Remove what was built
 	rm -rf bin .cache
 
-.PHONY: help demo local build test test-unit e2e lint fuzz bench prerequisites clean
+.PHONY: help demo local build test test-unit e2e lint fuzz bench picture prerequisites clean
