@@ -27,7 +27,7 @@ test-unit: prerequisites ## Run the tests that need no service and no network
 	go test -race ./...
 
 e2e: build .cache/e2e/installed ## Run the released StudioML client against a local cloud, over the real RabbitMQ and S3
-	@scripts/prerequisites git
+	@scripts/prerequisites git rsync
 	.cache/e2e/bin/python -m pytest e2e
 
 lint: bin/golangci-lint ## Check formatting, the house's linters and go.mod

@@ -60,7 +60,7 @@ class Stores:
             return {m.name: tar.extractfile(m).read() if m.isreg() else m.linkname.encode() if m.issym() else None for m in tar}
 
 
-def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "completed", exit_code: int = 0) -> Finished:
+def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "completed", exit_code: int | None = 0) -> Finished:
     """Waits for the end of an experiment and checks what every view says of it. wrote are the labels of the artifacts that
     the program wrote into; an empty folder is not stored."""
     project.wait(key)
@@ -70,7 +70,7 @@ def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "compl
     seen = Finished(key, experiment, record, "\n".join(experiment.info["logtail"] or []), stores)
 
     assert record["cloud"]["outcome"] == ended, f"{seen.reason()}\n{seen.output}"
-    assert record["cloud"]["exit_code"] == exit_code
+    assert record["cloud"].get("exit_code") == exit_code
     assert experiment.status == record["status"] == "finished"
     times = [experiment.time_added, experiment.time_started, experiment.time_last_checkpoint, experiment.time_finished]
     assert None not in times and times == sorted(times), f"added, started, last checkpoint, finished: {times}"

@@ -9,8 +9,8 @@ import (
 func (t *tree) symlink(parent *os.Root, base string, m member) error {
 	target, ok := inside(m.name, m.link)
 	if !ok {
-		return bad(UnsafeLink, "the link %s leads to %s, out of the artifact's folder: pack what it leads to (tar --dereference), or "+
-			"leave it out", quoted(m.name), quoted(m.link))
+		return bad(UnsafeLink, "the link %s leads to %s, out of the artifact's folder: put what it leads to into the "+
+			"folder, or leave the link out", quoted(m.name), quoted(m.link))
 	}
 	err := t.replace(parent, base, false, func() error { return parent.Symlink(target, base) })
 	if err == nil {
