@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
@@ -19,38 +22,41 @@ import (
 
 // config is everything that an executor reads from its environment. docs/settings.md explains each for operators.
 type config struct {
-	Project         string        `env:"GOOGLE_CLOUD_PROJECT"`
-	Tenants         string        `env:"TENANTS"`
-	Pools           string        `env:"POOLS"`
-	Pool            string        `env:"POOL"`
-	LogLevel        slog.Level    `env:"LOG_LEVEL, default=INFO"`
-	EventsTopic     string        `env:"EVENTS_TOPIC, default=studio-events"`
-	DeadLetterTopic string        `env:"DEAD_LETTER_TOPIC, default=studio-dead-letters"`
-	ClearText       bool          `env:"CLEAR_TEXT_MESSAGES, default=false"`
-	RequestKeys     []string      `env:"REQUEST_KEYS"`
-	PassphraseFile  string        `env:"REQUEST_PASSPHRASE_FILE"`
-	WorkDir         string        `env:"WORK_DIR, default=/var/lib/studio/work"`
-	CacheDir        string        `env:"CACHE_DIR, default=/var/lib/studio/cache"`
-	UV              string        `env:"UV, default=uv"`
-	DownloadPython  bool          `env:"DOWNLOAD_PYTHON, default=true"`
-	S3Hosts         []string      `env:"S3_HOSTS, default=storage.googleapis.com"`
-	ExperimentUID   uint32        `env:"EXPERIMENT_UID, default=0"`
-	LibraryPath     string        `env:"EXPERIMENT_LIBRARY_PATH"`
-	Heartbeat       time.Duration `env:"HEARTBEAT, default=10s"`
-	Lease           time.Duration `env:"LEASE, default=60s"`
-	MaxAttempts     int           `env:"MAX_ATTEMPTS, default=5"`
-	MaxConcurrent   int           `env:"MAX_CONCURRENT, default=0"`
-	AdmissionWait   time.Duration `env:"ADMISSION_WAIT, default=30s"`
-	DrainTimeout    time.Duration `env:"DRAIN_TIMEOUT, default=0s"`
-	Grace           time.Duration `env:"KILL_GRACE, default=10s"`
-	SaveTimeout     time.Duration `env:"SAVE_TIMEOUT, default=30m"`
-	Name            string        `env:"EXECUTOR_NAME"`
+	Project         string         `env:"GOOGLE_CLOUD_PROJECT"`
+	Tenants         string         `env:"TENANTS"`
+	Pools           string         `env:"POOLS"`
+	Pool            string         `env:"POOL"`
+	LogLevel        slog.Level     `env:"LOG_LEVEL, default=INFO"`
+	EventsTopic     string         `env:"EVENTS_TOPIC, default=studio-events"`
+	DeadLetterTopic string         `env:"DEAD_LETTER_TOPIC, default=studio-dead-letters"`
+	ClearText       bool           `env:"CLEAR_TEXT_MESSAGES, default=false"`
+	RequestKeys     []string       `env:"REQUEST_KEYS"`
+	PassphraseFile  string         `env:"REQUEST_PASSPHRASE_FILE"`
+	WorkDir         string         `env:"WORK_DIR, default=/var/lib/studio/work"`
+	CacheDir        string         `env:"CACHE_DIR, default=/var/lib/studio/cache"`
+	UV              string         `env:"UV, default=uv"`
+	DownloadPython  bool           `env:"DOWNLOAD_PYTHON, default=true"`
+	S3Hosts         []string       `env:"S3_HOSTS, default=storage.googleapis.com"`
+	URLNetworks     []netip.Prefix `env:"URL_NETWORKS"`
+	URLCAFile       string         `env:"URL_CA_FILE"`
+	ExperimentUID   uint32         `env:"EXPERIMENT_UID, default=0"`
+	LibraryPath     string         `env:"EXPERIMENT_LIBRARY_PATH"`
+	Heartbeat       time.Duration  `env:"HEARTBEAT, default=10s"`
+	Lease           time.Duration  `env:"LEASE, default=60s"`
+	MaxAttempts     int            `env:"MAX_ATTEMPTS, default=5"`
+	MaxConcurrent   int            `env:"MAX_CONCURRENT, default=0"`
+	AdmissionWait   time.Duration  `env:"ADMISSION_WAIT, default=30s"`
+	DrainTimeout    time.Duration  `env:"DRAIN_TIMEOUT, default=0s"`
+	Grace           time.Duration  `env:"KILL_GRACE, default=10s"`
+	SaveTimeout     time.Duration  `env:"SAVE_TIMEOUT, default=30m"`
+	Name            string         `env:"EXECUTOR_NAME"`
 
 	uvEnv   []string // settings of the package index and of TLS, passed on to uv as they are
 	pools   pool.List
 	pool    pool.Pool
 	tenants *tenant.Source
 	keys    []*envelope.PrivateKey
+	urls    artifact.URLs
 }
 
 // uvSettings are the standard variables by which an operator points uv at a package index, a mirror or a proxy.
@@ -71,7 +77,7 @@ func loadConfig(ctx context.Context, env envconfig.Lookuper) (*config, error) {
 			c.uvEnv = append(c.uvEnv, name+"="+value)
 		}
 	}
-	return &c, errors.Join(c.checkNames(), c.checkTimes(), c.loadPools(), c.loadTenants(), c.loadKeys())
+	return &c, errors.Join(c.checkNames(), c.checkTimes(), c.loadPools(), c.loadTenants(), c.loadKeys(), c.loadURLs())
 }
 
 func (c *config) checkNames() (err error) {
@@ -134,6 +140,25 @@ func (c *config) loadTenants() (err error) {
 	}
 	if c.tenants, err = tenant.Open(c.Tenants); err != nil {
 		return fmt.Errorf("TENANTS: %w", err)
+	}
+	return nil
+}
+
+// loadURLs reads the authorities that are trusted beside the system's.
+func (c *config) loadURLs() error {
+	c.urls.Networks = c.URLNetworks
+	if c.URLCAFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.URLCAFile)
+	if err != nil {
+		return fmt.Errorf("URL_CA_FILE: %w", err)
+	}
+	if c.urls.Roots, err = x509.SystemCertPool(); err != nil {
+		return fmt.Errorf("URL_CA_FILE: read the system's authorities, which it adds to: %w", err)
+	}
+	if !c.urls.Roots.AppendCertsFromPEM(text) {
+		return fmt.Errorf("URL_CA_FILE: %s holds no certificate in PEM", c.URLCAFile)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
 		Keys:      cfg.keys,
 		Records:   record.New(objects, time.Now),
-		Stores:    artifact.NewStores(objects, cfg.S3Hosts),
+		Stores:    artifact.NewStores(objects, cfg.S3Hosts, cfg.urls),
 		Allocator: device.NewAllocator(cfg.pool, gpus),
 		Events:    event.New(events, "executor/"+cfg.Name),
 		Log:       log, Now: time.Now,

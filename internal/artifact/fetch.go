@@ -38,7 +38,7 @@ const (
 // unsafe: set-user-ID and its like are dropped, the owner may always read and write, and an archive with a path or link
 // that leads out of dir, or with a device or pipe, is refused whole. After any error dir holds what was unpacked so far;
 // fetching again is harmless.
-func Fetch(ctx context.Context, s Store, o Object, dir string, limits Limits) (Info, error) {
+func Fetch(ctx context.Context, s Opener, o Object, dir string, limits Limits) (Info, error) {
 	body, info, err := s.Open(ctx, o)
 	if err != nil {
 		return Info{}, err

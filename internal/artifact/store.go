@@ -38,12 +38,17 @@ type Put struct {
 	MaxBytes     int64  // of a packed folder's files, for [Upload] alone; 0: no limit
 }
 
-// Store reads and writes objects under one identity. Implementations retry what is transient, and give up with an error
-// once a request made no progress for minutes.
-type Store interface {
+// Opener reads objects under one identity. Implementations retry what is transient, and give up with an error once a
+// request made no progress for minutes.
+type Opener interface {
 	// Open streams the object as stored, never decompressed. An interrupted download goes on where it was, in the same
 	// generation.
 	Open(ctx context.Context, o Object) (io.ReadCloser, Info, error)
+}
+
+// Store reads and writes objects, under the same rules.
+type Store interface {
+	Opener
 	Attrs(ctx context.Context, o Object) (Info, error)
 	// Put writes what write writes. The object appears whole or, after any error, not at all; an error of write is
 	// returned as it is.

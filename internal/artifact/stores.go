@@ -18,16 +18,18 @@ type Stores struct {
 	s3Hosts  []string
 	foreign  *http.Transport
 	ownHosts *http.Transport
+	web      *web
 }
 
 // NewStores takes a client with the executor's own identity, and the hosts (host or host:port) whose S3 face is Cloud
 // Storage: an object there is the same object as in Cloud Storage itself. The client stays the caller's.
-func NewStores(client *storage.Client, s3Hosts []string) *Stores {
+func NewStores(client *storage.Client, s3Hosts []string, urls URLs) *Stores {
 	return &Stores{
 		gcs:      &gcs{client: client, stall: stallLimit},
 		s3Hosts:  s3Hosts,
 		foreign:  newTransport(false),
 		ownHosts: newTransport(true),
+		web:      newWeb(urls),
 	}
 }
 
@@ -35,6 +37,7 @@ func NewStores(client *storage.Client, s3Hosts []string) *Stores {
 func (s *Stores) Close() {
 	s.foreign.CloseIdleConnections()
 	s.ownHosts.CloseIdleConnections()
+	s.web.client.CloseIdleConnections()
 }
 
 // RefusedError says that an object is none of the tenant's business. It is permanent.
@@ -49,6 +52,9 @@ func (e *RefusedError) Error() string { return fmt.Sprintf("refuse %s: %s", e.Ob
 // other bucket is read through the S3 protocol with the credentials that came with the request, and never written. Nothing
 // is asked of the network. The error is a [*RefusedError].
 func (s *Stores) Resolve(o Object, t tenant.Tenant, creds request.Credentials, write bool) (Store, error) {
+	if o.Scheme == schemeHTTPS {
+		return nil, refuse(o, "only what an experiment reads may be named by a URL: leave the place of what it writes to the client")
+	}
 	native := o.Scheme == "gs" || s.cloudStorage(o.Host)
 	switch {
 	case native && write && t.MayWrite(o.Bucket), native && !write && t.MayRead(o.Bucket):
@@ -74,6 +80,14 @@ func (s *Stores) Resolve(o Object, t tenant.Tenant, creds request.Credentials, w
 		return nil, refuse(o, "%s is no host of an S3 store: %v", o.Host, err)
 	}
 	return store, nil
+}
+
+// Reader decides the same for an object that is only read, and lets everybody read a web server's files.
+func (s *Stores) Reader(o Object, t tenant.Tenant, creds request.Credentials) (Opener, error) {
+	if o.Scheme == schemeHTTPS {
+		return s.web, nil
+	}
+	return s.Resolve(o, t, creds, false)
 }
 
 func (s *Stores) cloudStorage(host string) bool {

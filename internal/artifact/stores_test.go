@@ -12,7 +12,7 @@ import (
 
 func TestResolveServesTheTenantsBucketsAlone(t *testing.T) {
 	t.Parallel()
-	stores := NewStores(nil, []string{"storage.googleapis.com", "127.0.0.1:9000"})
+	stores := NewStores(nil, []string{"storage.googleapis.com", "127.0.0.1:9000"}, URLs{})
 	t.Cleanup(stores.Close)
 	owner := tenant.Tenant{Prefix: "rmq_a", Store: "a-store", Metadata: "a-metadata", Buckets: []string{"shared"}}
 	key := request.Credentials{AccessKey: "id", SecretAccessKey: "s3cret"}

@@ -11,7 +11,7 @@ import (
 // passed are the variables that programs get from outside: where programs are, and the standard ones by which an operator
 // says how the network and the package index are reached. Names that end in _ are prefixes.
 var passed = []string{
-	"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_",
+	"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "URL_CA_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_",
 	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 }
 
@@ -74,6 +74,7 @@ func (c *Cloud) executorEnv(pool string) map[string]string {
 		"WORK_DIR":                filepath.Join(c.folders.work, pool),
 		"CACHE_DIR":               filepath.Join(c.folders.cache, pool),
 		"S3_HOSTS":                strings.Join(c.S3Hosts, ","),
+		"URL_NETWORKS":            "127.0.0.0/8,::1/128",
 		"EXPERIMENT_UID":          strconv.FormatUint(uint64(c.experimentUID(pool)), 10),
 	}
 	if c.options.UV != "" {

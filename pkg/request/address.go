@@ -16,19 +16,26 @@ const (
 	awsHost = "s3.amazonaws.com"
 )
 
-// Object is one object in a store. Scheme is "gs" (Cloud Storage, without Host) or "s3" (Host as host or host:port).
+// Object is one object in a store. Scheme is "gs" (Cloud Storage, without Host), "s3" (Host as host or host:port) or "https"
+// (a file of a web server, without Bucket; Key is its path).
 type Object struct {
 	Scheme, Host, Bucket, Key string
 
 	// Insecure is true for an S3 host that speaks plain HTTP: the storage's endpoint says so, or it is another host with
 	// a port of its own, to which clients always speak HTTP.
 	Insecure bool
+
+	// Address is the URL of a web server's file, with its query, which may be a signature.
+	Address Secret
 }
 
 // String is the object's URL, without credentials.
 func (o Object) String() string {
-	if o.Host == "" {
+	switch {
+	case o.Host == "":
 		return o.Scheme + "://" + o.Bucket + "/" + o.Key
+	case o.Scheme == schemeHTTPS:
+		return o.Scheme + "://" + o.Host + "/" + o.Key
 	}
 	return o.Scheme + "://" + o.Host + "/" + o.Bucket + "/" + o.Key
 }
@@ -44,12 +51,12 @@ const longestKey = 1024
 func (o Object) check() error {
 	last := o.Key[strings.LastIndexByte(o.Key, '/')+1:]
 	switch {
-	case o.Scheme == schemeS3 && !hostName.MatchString(o.Host):
+	case o.Scheme != schemeGS && !hostName.MatchString(o.Host):
 		return errors.New("names no usable host")
-	case !bucketName.MatchString(o.Bucket):
+	case o.Scheme != schemeHTTPS && !bucketName.MatchString(o.Bucket):
 		return errors.New("names no usable bucket")
 	case o.Key == "":
-		return errors.New("names no object: neither qualified nor key says where it lies")
+		return errors.New("names no object: neither qualified nor key nor a url's path says where it lies")
 	case len(o.Key) > longestKey:
 		return errors.New("an object's key is longer than 1,024 bytes")
 	case !utf8.ValidString(o.Key) || strings.ContainsFunc(o.Key, unicode.IsControl):

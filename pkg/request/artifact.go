@@ -46,7 +46,7 @@ func parseArtifact(o fields, label string) Artifact {
 }
 
 // Object is where the artifact lies: what qualified says, else key in the artifact's bucket, or in the storage's where
-// it names none. Its errors match [ErrMalformed] and repeat nothing of the address.
+// it names none, else url. Its errors match [ErrMalformed] and repeat nothing of the address.
 func (a Artifact) Object(storage Location) (Object, error) {
 	o, err := a.locate(storage)
 	if err == nil {
@@ -61,6 +61,9 @@ func (a Artifact) Object(storage Location) (Object, error) {
 func (a Artifact) locate(storage Location) (Object, error) {
 	if a.Qualified != "" {
 		return parseQualified(a.Qualified, a.Bucket, storage)
+	}
+	if a.URL != "" && a.Key == "" {
+		return parseURL(a.URL)
 	}
 	scheme, err := storage.scheme()
 	if err != nil {

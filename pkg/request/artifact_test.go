@@ -35,6 +35,8 @@ func TestWhereAnArtifactLies(t *testing.T) {
 		"an endpoint without scheme":    {Artifact{Key: "k"}, Location{Type: "s3", Endpoint: "minio:9000", Bucket: "store"}, Object{Scheme: "s3", Host: "minio:9000", Bucket: "store", Key: "k", Insecure: true}},
 		"an endpoint with a path":       {Artifact{Key: "k"}, Location{Endpoint: "https://minio:9000/", Bucket: "store"}, Object{Scheme: "s3", Host: "minio:9000", Bucket: "store", Key: "k"}},
 		"storage on Google's own terms": {Artifact{Key: "k"}, Location{Type: "gcloud", Bucket: "store"}, Object{Scheme: "gs", Bucket: "store", Key: "k"}},
+		"a URL":                         {Artifact{URL: "https://Example.org:8443/data/a%20b.csv?sig=s#top"}, minio, Object{Scheme: "https", Host: "example.org:8443", Key: "data/a b.csv", Address: "https://Example.org:8443/data/a%20b.csv?sig=s"}},
+		"a URL of what is stored":       {Artifact{URL: "https://example.org/a", Key: "blobstore/x.tar"}, google, Object{Scheme: "s3", Host: "storage.googleapis.com", Bucket: "store", Key: "blobstore/x.tar"}},
 		"storage at Amazon":             {Artifact{Key: "k"}, Location{Type: "s3", Bucket: "store"}, Object{Scheme: "s3", Host: "s3.amazonaws.com", Bucket: "store", Key: "k"}},
 	}
 	for name, tc := range tests {
@@ -53,7 +55,10 @@ func TestArtifactsWithoutAUsablePlace(t *testing.T) {
 	for name, a := range map[string]Artifact{
 		"another scheme":         {Qualified: "dockerhub://image"},
 		"no place":               {},
-		"a URL only":             {URL: "https://example.org/data"},
+		"a URL in clear":         {URL: "http://example.org/data"},
+		"a URL without a file":   {URL: "https://example.org/data/"},
+		"a URL without a host":   {URL: "https:///data"},
+		"what is no URL":         {URL: "https://exa mple.org/data"},
 		"a bucket with a path":   {Key: "k", Bucket: ".."},
 		"a key that ends in ..":  {Key: "a/.."},
 		"a key that is a folder": {Key: "a/"},
@@ -77,6 +82,10 @@ func TestObjectPrintsAsItsURL(t *testing.T) {
 		t.Error(got)
 	}
 	if got := (Object{Scheme: "gs", Bucket: "b", Key: "k"}).String(); got != "gs://b/k" {
+		t.Error(got)
+	}
+	web := Object{Scheme: "https", Host: "h:1", Key: "k/l", Address: "https://h:1/k/l?sig=s3cret"}
+	if got := web.String(); got != "https://h:1/k/l" || strings.Contains(fmt.Sprintf("%+v", struct{ O Object }{web}), "s3cret") {
 		t.Error(got)
 	}
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,16 @@ func TestExperimentEndsWithASentenceInItsOutput(t *testing.T) {
 				"workspace": map[string]any{"qualified": "gs://somebody-elses/blobstore/x.tar", "mutable": false},
 			}}},
 			outcome: Refused, says: "The artifact workspace is refused",
+		},
+		"a URL of the executor's own machine": {
+			submission: submission{script: "pass", artifacts: map[string]any{
+				"data": map[string]any{"url": "https://127.0.0.1:1/f", "mutable": false, "unpack": false},
+			}},
+			outcome: Refused, says: "The artifact data is refused: refuse https://127.0.0.1:1/f: connect to 127.0.0.1: a request may not name an address of the executor's own machine",
+		},
+		"a URL in clear": {
+			submission: submission{script: "pass", artifacts: map[string]any{"data": map[string]any{"url": "http://example.org/f", "mutable": false}}},
+			outcome:    Failed, says: "url does not begin with https://",
 		},
 	}
 	for name, tc := range tests {
@@ -173,6 +184,48 @@ func TestResultsOfEarlierAttemptsAreThereForTheNextOne(t *testing.T) {
 	}
 	if output, _ := b.output("k1"); !strings.HasPrefix(output, "from before\n") || !strings.Contains(output, "step 42\n") {
 		t.Errorf("the output does not go on from before:\n%s", output)
+	}
+}
+
+// A rerun reads everything of the experiment that it repeats, and has an output of its own.
+func TestRerunReadsWhatTheFirstRunSavedEvenWhereThatIsEmpty(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.submit(submission{key: "k1", script: "print('first')"})
+	if got, err := b.worker.Handle(t.Context(), first); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	before, _ := b.output("k1")
+	artifacts := map[string]any{}
+	for _, label := range []string{"modeldir", "output", "_metadata"} {
+		artifacts[label] = map[string]any{"bucket": storeBucket, "key": "experiments/k1/" + label + ".tar", "mutable": false, "unpack": true}
+	}
+	again := b.submit(submission{key: "k2", script: "import os; print('model', os.listdir('../modeldir'))", artifacts: artifacts})
+	if got, err := b.worker.Handle(t.Context(), again); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if output, meta := b.output("k2"); !strings.Contains(output, "model []\n") || meta[record.MetaOutcome] != string(Completed) {
+		t.Errorf("the rerun %s:\n%s", meta[record.MetaOutcome], output)
+	}
+	if after, _ := b.output("k1"); after != before {
+		t.Errorf("the first output is now:\n%s", after)
+	}
+}
+
+func TestFileThatIsNotToBeUnpackedStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	archive := tarOf(t, map[string]string{"a": "1"})
+	b.put(storeBucket, "data/set.tar", archive, nil)
+	m := b.submit(submission{
+		key: "k1", script: "import os; print('size', os.path.getsize('../data/set.tar'))",
+		artifacts: map[string]any{"data": map[string]any{"qualified": "gs://" + storeBucket + "/data/set.tar", "mutable": false, "unpack": false}},
+	})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if output, _ := b.output("k1"); !strings.Contains(output, fmt.Sprintf("size %d\n", len(archive))) {
+		t.Errorf("the archive was unpacked:\n%s", output)
 	}
 }
 

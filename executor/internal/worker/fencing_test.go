@@ -230,7 +230,7 @@ func brokenUploads(t *testing.T, base http.RoundTripper, what string) *artifact.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return artifact.NewStores(client, nil)
+	return artifact.NewStores(client, nil, artifact.URLs{})
 }
 
 type refuser struct {

@@ -39,10 +39,10 @@ type saved struct {
 func (x *experiment) outputObject() (artifact.Object, artifact.Store, error) {
 	storage := x.req.Config.Storage
 	a, named := x.req.Experiment.Artifacts[labelOutput]
-	if !named {
+	if !named || !a.Mutable { // a rerun names the output of the experiment that it repeats, to read
 		a = request.Artifact{Label: labelOutput, Mutable: true, Bucket: storage.Bucket, Key: artifactKey(x.ref.Key, labelOutput)}
 	}
-	object, store, err := x.resolve(a, true)
+	object, store, err := x.writable(a)
 	if err != nil {
 		return object, nil, err
 	}
@@ -58,21 +58,42 @@ func artifactKey(experiment, label string) string {
 	return "experiments/" + experiment + "/" + label + ".tar"
 }
 
-// resolve finds an artifact's object and the store that this executor may reach it through.
-func (x *experiment) resolve(a request.Artifact, write bool) (artifact.Object, artifact.Store, error) {
-	object, err := a.Object(x.req.Config.Storage)
+// writable finds an artifact's object and the store that this executor may write it through.
+func (x *experiment) writable(a request.Artifact) (artifact.Object, artifact.Store, error) {
+	object, err := x.object(a)
 	if err != nil {
-		return object, nil, &Fault{Outcome: Failed, Err: err, Sentence: fmt.Sprintf("The artifact %s names no object that can be fetched: %v.", a.Label, err)}
+		return object, nil, err
 	}
-	store, err := x.w.Stores.Resolve(object, x.tenant, a.Credentials, write)
-	var refused *artifact.RefusedError
-	if errors.As(err, &refused) {
-		return object, nil, &Fault{Outcome: Refused, Err: err, Sentence: fmt.Sprintf("The artifact %s is refused: %v", a.Label, err)}
-	}
+	store, err := x.w.Stores.Resolve(object, x.tenant, a.Credentials, true)
 	if err != nil {
-		return object, nil, fmt.Errorf("reach the store of %s: %w", a.Label, err)
+		return object, nil, refusal(a, err)
 	}
 	return object, store, nil
+}
+
+// readable finds an artifact's object and whom this executor may ask for it.
+func (x *experiment) readable(a request.Artifact) (artifact.Object, artifact.Opener, error) {
+	object, err := x.object(a)
+	if err != nil {
+		return object, nil, err
+	}
+	opener, err := x.w.Stores.Reader(object, x.tenant, a.Credentials)
+	if err != nil {
+		return object, nil, refusal(a, err)
+	}
+	return object, opener, nil
+}
+
+func (x *experiment) object(a request.Artifact) (artifact.Object, error) {
+	object, err := a.Object(x.req.Config.Storage)
+	if err != nil {
+		return object, &Fault{Outcome: Failed, Err: err, Sentence: fmt.Sprintf("The artifact %s names no object that can be fetched: %v.", a.Label, err)}
+	}
+	return object, nil
+}
+
+func refusal(a request.Artifact, err error) error {
+	return &Fault{Outcome: Refused, Err: err, Sentence: fmt.Sprintf("The artifact %s is refused: %v", a.Label, err)}
 }
 
 // fetchOutput brings what earlier attempts wrote, so that the output goes on where it ended.
@@ -107,7 +128,12 @@ func (a *attempt) fetchAll(ctx context.Context) error {
 		}
 	}
 	if art, ok := a.req.Experiment.Artifacts[labelResults]; ok { // is written at the end, and had better be writable
-		if _, _, err := a.resolve(art, true); err != nil {
+		if _, _, err := a.writable(art); err != nil {
+			return err
+		}
+	}
+	if art, ok := a.req.Experiment.Artifacts[labelStatus]; ok { // is looked at while it runs
+		if _, _, err := a.readable(art); err != nil {
 			return err
 		}
 	}
@@ -136,16 +162,23 @@ func (a *attempt) fetch(ctx context.Context, art request.Artifact) (*saved, erro
 	if err != nil {
 		return nil, err
 	}
-	object, store, err := a.resolve(art, art.Mutable)
+	limits := a.limits(art.Label != labelMetadata)
+	limits.Unpack = art.Unpack
+	if !art.Mutable {
+		object, opener, err := a.readable(art)
+		if err != nil {
+			return nil, err
+		}
+		limits.Digest = artifact.DigestOf(object.Key)
+		_, err = artifact.Fetch(ctx, opener, object, dir, limits)
+		return nil, a.unfetched(art, object, err)
+	}
+	object, store, err := a.writable(art)
 	if err != nil {
 		return nil, err
 	}
-	limits := a.limits(art.Label != labelMetadata)
-	if !art.Mutable {
-		limits.Digest = artifact.DigestOf(object.Key)
-	}
 	info, err := artifact.Fetch(ctx, store, object, dir, limits)
-	if err := a.unfetched(art, object, err); err != nil || !art.Mutable {
+	if err := a.unfetched(art, object, err); err != nil {
 		return nil, err
 	}
 	s := &saved{label: art.Label, object: object, store: store, dir: dir, generation: info.Generation}
@@ -159,6 +192,8 @@ func (a *attempt) fetch(ctx context.Context, art request.Artifact) (*saved, erro
 func (a *attempt) unfetched(art request.Artifact, object artifact.Object, err error) error {
 	var unpack *artifact.UnpackError
 	var denied *artifact.DeniedError
+	var refused *artifact.RefusedError
+	var web *artifact.WebError
 	switch {
 	case err == nil, errors.Is(err, artifact.ErrNotExist) && art.Mutable:
 		return nil
@@ -167,7 +202,9 @@ func (a *attempt) unfetched(art request.Artifact, object artifact.Object, err er
 			"The artifact %s is not there: %s does not exist. Submit the experiment again so that the client uploads it; an artifact that is reused must still be stored.", art.Label, object)}
 	case errors.As(err, &unpack):
 		return &Fault{Outcome: Failed, Err: err, Sentence: fmt.Sprintf("The artifact %s (%s) cannot be unpacked: %v", art.Label, path.Base(object.Key), err)}
-	case errors.As(err, &denied) && !denied.Own: // credentials of the request's own
+	case errors.As(err, &refused):
+		return refusal(art, err)
+	case errors.As(err, &web), errors.As(err, &denied) && !denied.Own: // credentials of the request's own
 		return &Fault{Outcome: Failed, Err: err, Sentence: fmt.Sprintf("The artifact %s cannot be fetched: %v", art.Label, err)}
 	default:
 		return fmt.Errorf("fetch %s: %w", art.Label, err)

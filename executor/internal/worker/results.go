@@ -29,7 +29,7 @@ func (x *experiment) saveResults(ctx context.Context, attempt, exitMessage strin
 	if !wanted {
 		return nil
 	}
-	object, store, err := x.resolve(art, true)
+	object, store, err := x.writable(art)
 	var fault *Fault
 	if errors.As(err, &fault) { // it ended the experiment when it was fetched; its output says so
 		return nil

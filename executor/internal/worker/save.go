@@ -53,7 +53,7 @@ func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
 // checkpoint saves what changed: the artifacts first, the output last. What the program writes and prints in between is in
 // the output before it is stored itself: the next checkpoint, or the attempt that resumes from this one, brings it.
 func (a *attempt) checkpoint(ctx context.Context) error {
-	if err := a.saveArtifacts(ctx); err != nil {
+	if err := a.saveArtifacts(ctx, false); err != nil {
 		return err
 	}
 	return a.saveOne(ctx, a.output, a.metadata(record.StateRunning, nil))
@@ -66,7 +66,7 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	ended := a.w.Now()
 	a.doc.SetStop(ended)
 	var unpackable *artifact.PackError
-	if err := a.saveArtifacts(ctx); errors.As(err, &unpackable) {
+	if err := a.saveArtifacts(ctx, true); errors.As(err, &unpackable) {
 		v.outcome, v.reason = Failed, strings.TrimSpace(fmt.Sprintf("%s Not everything could be saved: %v.", v.reason, unpackable))
 	} else if err != nil {
 		return err
@@ -89,13 +89,17 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	return a.saveResults(ctx, a.claim.Attempt, v.reason)
 }
 
-// saveArtifacts saves the mutable artifacts that changed, and the metadata document. A folder that cannot be packed does
-// not keep the others from being saved.
-func (a *attempt) saveArtifacts(ctx context.Context) (err error) {
+// saveArtifacts saves the mutable artifacts that changed, and the metadata document; at the end also those that nothing is
+// stored of, so that whoever asks for one finds a folder, even an empty one. A folder that cannot be packed does not keep the
+// others from being saved.
+func (a *attempt) saveArtifacts(ctx context.Context, all bool) (err error) {
 	if err := a.saveDocument(ctx); err != nil {
 		return err
 	}
 	for _, s := range a.saved {
+		if all && s.generation == 0 {
+			s.fingerprint = ""
+		}
 		saveErr := a.saveOne(ctx, s, a.metadata(record.StateRunning, nil))
 		var unpackable *artifact.PackError
 		if saveErr != nil && !errors.As(saveErr, &unpackable) {

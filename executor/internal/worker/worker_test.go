@@ -89,7 +89,7 @@ func setup(t *testing.T) *bundle {
 			MaxAttempts: 3, AdmissionWait: time.Second, Grace: time.Second, SaveTimeout: 10 * time.Second, MaxUnpacked: 1 << 30,
 		},
 		Policy:  admission.Policy{Tenants: func() *tenant.Set { return tenants }, ClearText: true, Pools: pools},
-		Records: record.New(b.objects, time.Now), Stores: artifact.NewStores(b.objects, nil), Environments: b.python,
+		Records: record.New(b.objects, time.Now), Stores: artifact.NewStores(b.objects, nil, artifact.URLs{}), Environments: b.python,
 		Allocator: device.NewAllocator(pools[0], nil), Events: b.events, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}
 	if os.Geteuid() == 0 {
