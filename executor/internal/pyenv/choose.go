@@ -9,10 +9,9 @@ import (
 
 // interpreter returns the Python for s and, when it is not what was asked for, a sentence that says so.
 func (m *Manager) interpreter(ctx context.Context, s Spec) (Interpreter, string, error) {
-	asked, ok := parseVersion(s.PythonVersion)
-	if !ok {
-		shown := shorten(s.PythonVersion, 40)
-		return Interpreter{}, "", &InterpreterError{Asked: shown, Reason: fmt.Sprintf("the Python version %q is not a version; ask for one such as \"3.11\"", shown)}
+	asked, err := parseVersion(s.PythonVersion)
+	if err != nil {
+		return Interpreter{}, "", err
 	}
 	have, err := m.Interpreters(ctx)
 	if err != nil {

@@ -146,7 +146,7 @@ func (m *Manager) probe(ctx context.Context, path string) (Interpreter, bool) {
 	}
 	line, _, _ := strings.Cut(out.text.String(), "\n")
 	text, real, _ := strings.Cut(line, " ")
-	v, ok := parseVersion(text)
+	v, err := parseVersion(text)
 	state, exists := stateOf(real)
-	return Interpreter{Path: real, Version: text, version: v, state: state}, ok && exists && v.patch >= 0
+	return Interpreter{Path: real, Version: text, version: v, state: state}, err == nil && exists && v.patch >= 0
 }

@@ -3,8 +3,9 @@ package pyenv
 import (
 	"bytes"
 	"io"
-	"regexp"
 	"strings"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
 )
 
 const (
@@ -12,11 +13,6 @@ const (
 	maxTail  = 4096 // bytes of output in an error: Pub/Sub attributes and records hold little more
 	maxLines = 400  // kept for the verdict; what uv says about a failure comes last
 )
-
-// userinfo is the part of a URL that may be a password.
-var userinfo = regexp.MustCompile(`://[^/\s"'@]*(?:@[^/\s"'@]*)*@`)
-
-func redact(text string) string { return userinfo.ReplaceAllString(text, "://[redacted]@") }
 
 // linking begins the lines by which uv says that it copies instead of making hard links, as it must when the cache's file
 // is the executor's. Experimenters can do nothing about it.
@@ -52,7 +48,7 @@ func (j *journal) Write(p []byte) (int, error) {
 
 // flush ends the line.
 func (j *journal) flush() {
-	line := redact(strings.TrimRight(string(j.partial), "\r"))
+	line := pyspec.Redact(strings.TrimRight(string(j.partial), "\r"))
 	j.partial = j.partial[:0]
 	j.linking = strings.HasPrefix(line, linking) || j.linking && strings.HasPrefix(line, "         ")
 	if j.linking {
@@ -78,7 +74,7 @@ func (j *journal) tail() string { return tailOf(j.lines) }
 func tailOf(lines []string) string {
 	for i, line := range lines {
 		if text := strings.TrimSpace(line); strings.HasPrefix(text, "error:") || strings.HasPrefix(text, "×") {
-			return shorten(strings.TrimSpace(strings.Join(lines[i:], "\n")), maxTail)
+			return pyspec.Shorten(strings.TrimSpace(strings.Join(lines[i:], "\n")), maxTail)
 		}
 	}
 	text := strings.Join(lines, "\n")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
 )
 
 // Config says where environments are kept and how they are built.
@@ -59,7 +60,7 @@ func newManager(cfg Config, run runner) *Manager { return &Manager{cfg: cfg, run
 // Ensure has returned.
 func (m *Manager) Ensure(ctx context.Context, s Spec) (Environment, error) {
 	start := time.Now()
-	requirements, err := parseRequirements(s.Requirements)
+	requirements, err := pyspec.ParseRequirements(s.Requirements)
 	if err != nil {
 		return Environment{}, err
 	}

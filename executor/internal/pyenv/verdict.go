@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
 )
 
 // What uv 0.5 to 0.13 exits with: 1 when it cannot be done (no such version, a conflict, a failed build), 2 when
@@ -53,15 +55,15 @@ func unmet(output string, j job) error {
 // culprit returns the requirement that uv names first.
 func culprit(output string, requirements []string) string {
 	first, at := "", len(output)
-	lower := canonical(output)
+	lower := pyspec.Canonical(output)
 	for _, r := range requirements {
-		m := named.FindStringSubmatch(r)
-		if m == nil || remote.MatchString(r) {
+		name, ok := pyspec.NameOf(r)
+		if !ok {
 			continue
 		}
-		word := regexp.MustCompile(`(^|[^a-z0-9-])` + regexp.QuoteMeta(canonical(m[1])) + `($|[^a-z0-9-])`)
+		word := regexp.MustCompile(`(^|[^a-z0-9-])` + regexp.QuoteMeta(pyspec.Canonical(name)) + `($|[^a-z0-9-])`)
 		if loc := word.FindStringIndex(lower); loc != nil && loc[0] < at {
-			first, at = shorten(redact(r), 100), loc[0]
+			first, at = pyspec.Shorten(pyspec.Redact(r), 100), loc[0]
 		}
 	}
 	return first

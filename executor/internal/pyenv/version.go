@@ -3,34 +3,18 @@ package pyenv
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
 )
 
 // version is what an interpreter is, or what an experiment asks for: then minor and patch may be absent, below zero.
 type version struct{ major, minor, patch int }
 
-var versionText = regexp.MustCompile(`^([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:\.([0-9]{1,3}))?$`)
-
-// parseVersion reads "3", "3.9" and "3.11.2". Empty means Python 3.
-func parseVersion(text string) (version, bool) {
-	if text == "" {
-		return version{major: 3, minor: -1, patch: -1}, true
-	}
-	m := versionText.FindStringSubmatch(text)
-	if m == nil {
-		return version{}, false
-	}
-	return version{major: number(m[1]), minor: number(m[2]), patch: number(m[3])}, true
-}
-
-func number(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return -1
-	}
-	return n
+func parseVersion(text string) (version, error) {
+	major, minor, patch, err := pyspec.ParseVersion(text)
+	return version{major, minor, patch}, err
 }
 
 func (v version) String() string {

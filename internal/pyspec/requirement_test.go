@@ -1,4 +1,4 @@
-package pyenv
+package pyspec
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ func TestRequirementsAreBroughtIntoOneForm(t *testing.T) {
 		"# nothing":                                  "",
 		"":                                           "",
 	} {
-		got, err := parseRequirements([]string{line})
+		got, err := ParseRequirements([]string{line})
 		if err != nil || strings.Join(got, "|") != want {
 			t.Errorf("parse %q = %q, %v; want %q", line, got, err, want)
 		}
 	}
-	if got, _ := parseRequirements([]string{"b", "a", "B"}); !slices.Equal(got, []string{"a", "b"}) {
+	if got, _ := ParseRequirements([]string{"b", "a", "B"}); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("several: %q", got)
 	}
 }
@@ -42,7 +42,7 @@ func TestRequirementsThatAreNoPackagesAreRefused(t *testing.T) {
 		"a @ ssh://host/a", "a @ git+ssh://git@host/a", "a @ git+file:///a", "a @ ext::sh -c id", "git+file:///a", "ftp://host/a",
 		"a @ https://host/${UV_INDEX_PASSWORD}", "https:///a", "a b", "[x]", "@", "ñandú",
 	} {
-		_, err := parseRequirements([]string{"six", line})
+		_, err := ParseRequirements([]string{"six", line})
 		var refused *RequirementsError
 		if !errors.As(err, &refused) || refused.Requirement == "" || refused.Reason == "" {
 			t.Errorf("parse %q = %v", line, err)
@@ -52,7 +52,7 @@ func TestRequirementsThatAreNoPackagesAreRefused(t *testing.T) {
 
 func TestRefusalDoesNotTellAPassword(t *testing.T) {
 	t.Parallel()
-	_, err := parseRequirements([]string{"a @ git+ssh://me:hunter2@host/a"})
+	_, err := ParseRequirements([]string{"a @ git+ssh://me:hunter2@host/a"})
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "host/a") {
 		t.Errorf("error %v", err)
 	}

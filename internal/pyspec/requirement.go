@@ -1,4 +1,4 @@
-package pyenv
+package pyspec
 
 import (
 	"fmt"
@@ -19,10 +19,10 @@ var (
 	dashes = regexp.MustCompile(`[-_.]+`)
 )
 
-// parseRequirements returns the requirements in one order and spelling, without comments and repetitions. They go to uv
+// ParseRequirements returns the requirements in one order and spelling, without comments and repetitions. They go to uv
 // in a requirements file, whose syntax is richer than theirs (options, other files, variables): what is not plainly a
-// package is refused.
-func parseRequirements(lines []string) ([]string, error) {
+// package is refused. The error is a [*RequirementsError].
+func ParseRequirements(lines []string) ([]string, error) {
 	var parsed []string
 	for _, line := range lines {
 		text, err := parseRequirement(line)
@@ -65,7 +65,7 @@ func parseNamed(text string) (string, error) {
 	if m == nil || archive.MatchString(m[1]) {
 		return "", refuse(text, "is not a package name; name a package or an https:// or git+https:// URL, not a local file")
 	}
-	name, extras, rest := canonical(m[1]), strings.Join(strings.Fields(m[2]), ""), m[3]
+	name, extras, rest := Canonical(m[1]), strings.Join(strings.Fields(m[2]), ""), m[3]
 	switch {
 	case rest == "":
 		return name + extras, nil
@@ -81,10 +81,19 @@ func parseNamed(text string) (string, error) {
 	return "", refuse(text, "is neither a package with a version, such as numpy==1.26.4, nor a package @ URL")
 }
 
-// canonical spells a name as the index does (PEP 503).
-func canonical(name string) string { return strings.ToLower(dashes.ReplaceAllString(name, "-")) }
+// NameOf is the name of the package that a requirement asks for; one that is only a URL tells none.
+func NameOf(requirement string) (string, bool) {
+	m := named.FindStringSubmatch(requirement)
+	if m == nil || remote.MatchString(requirement) {
+		return "", false
+	}
+	return m[1], true
+}
+
+// Canonical spells a name as the index does (PEP 503).
+func Canonical(name string) string { return strings.ToLower(dashes.ReplaceAllString(name, "-")) }
 
 func refuse(requirement, why string) error {
-	shown := shorten(redact(requirement), 100)
+	shown := Shorten(Redact(requirement), 100)
 	return &RequirementsError{Requirement: shown, Reason: fmt.Sprintf("the requirement %q %s", shown, why)}
 }
