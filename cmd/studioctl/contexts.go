@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
 )
 
 func newContext(a *app) *cobra.Command {
@@ -250,8 +252,8 @@ func checkSettings(settings map[string]string) error {
 		return errors.New("--amqp-url is not an AMQP URL: it looks like amqp://user:password@host:5672/%2f")
 	case settings["clear_text"] != "" && !slices.Contains([]string{"true", "false"}, settings["clear_text"]):
 		return fmt.Errorf("--clear-text is %q: give true or false", settings["clear_text"])
-	case settings["queue"] != "" && !strings.HasPrefix(settings["queue"], "rmq_"):
-		return fmt.Errorf("the queue %q would never be read: queues begin with rmq_", settings["queue"])
+	case settings["queue"] != "":
+		return queue.Default().Check(settings["queue"])
 	}
 	return nil
 }

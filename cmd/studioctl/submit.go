@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
+	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
@@ -123,8 +124,8 @@ func (f submitFlags) submission(state target, script string, args []string) (cli
 		s.Queue = state.SealedQueue
 	}
 	s.Queue = cmp.Or(s.Queue, state.Queue, "rmq_test")
-	if !strings.HasPrefix(s.Queue, "rmq_") {
-		return s, &exitError{code: exitUsage, err: fmt.Errorf("the queue %q would never be read: queues begin with rmq_", s.Queue)}
+	if err := queue.Default().Check(s.Queue); err != nil {
+		return s, &exitError{code: exitUsage, err: err}
 	}
 	if s.Key != "" {
 		if err := request.ValidKey(s.Key); err != nil {

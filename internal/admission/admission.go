@@ -106,6 +106,11 @@ func (p Policy) Open(d Decision, keys []*envelope.PrivateKey) (*request.Request,
 		return nil, &Refusal{Reason: Undecryptable, Report: true, Err: err, Detail: "none of the cluster's keys opens the request: " +
 			"seal it for the cluster's current public key"}
 	}
+	return p.Inside(d, inner)
+}
+
+// Inside judges what an admitted envelope holds, once it is decrypted or by whoever sealed it. Its error is always a [*Refusal].
+func (p Policy) Inside(d Decision, inner []byte) (*request.Request, error) {
 	r, err := request.Parse(inner)
 	if err != nil {
 		return nil, &Refusal{Reason: Malformed, Detail: "the sealed request: " + err.Error(), Report: true, Err: err}

@@ -34,6 +34,14 @@ func unverified(t tenant.Tenant, err error) *Refusal {
 	return r
 }
 
+// CheckSize refuses a request of more bytes than most, which the caller cannot publish. Its error is a [*Refusal].
+func CheckSize(size, most int) error {
+	if size <= most {
+		return nil
+	}
+	return &Refusal{Reason: TooLarge, Report: true, Detail: fmt.Sprintf("the request has %d bytes of at most %d: send data as an artifact instead", size, most)}
+}
+
 // settleBuckets refuses a request whose results or record would be looked for elsewhere than where the cluster puts
 // them. One that names no bucket is given the tenant's.
 func settleBuckets(t tenant.Tenant, c *request.Config) error {

@@ -83,6 +83,15 @@ func (p Pool) lacks(r request.Resources) (field, bool) {
 	return field{}, false
 }
 
+// Lacks says of which field the pool has too little for r; nil if one pod of it, empty, can hold r.
+func (p Pool) Lacks(r request.Resources) *NoFitError {
+	f, short := p.lacks(r)
+	if !short {
+		return nil
+	}
+	return fault(f, r, p)
+}
+
 // noFit explains why no pool holds r: by the first field of which every pool has too little, else by the largest pool.
 func (l List) noFit(r request.Resources) *NoFitError {
 	if len(l) == 0 {

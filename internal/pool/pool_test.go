@@ -174,3 +174,14 @@ func TestTopic(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAPoolSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
+	p := Pool{Name: "cpu", CPUs: 4, RAM: 1 << 30, HDD: 1 << 30}
+	if lacks := p.Lacks(request.Resources{CPUs: 4}); lacks != nil {
+		t.Errorf("Lacks = %v for what it holds", lacks)
+	}
+	if lacks := p.Lacks(request.Resources{GPUs: 1, CPUs: 8}); lacks == nil || lacks.Field != "gpus" || lacks.Asked != "1" || lacks.Has != "0" {
+		t.Errorf("Lacks = %+v; want gpus, 1 of 0", lacks)
+	}
+}

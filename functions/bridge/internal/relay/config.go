@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
 )
 
 // Config is what the environment sets.
@@ -39,7 +41,7 @@ type environment struct {
 	EventsTopic     string `env:"EVENTS_TOPIC, default=studio-events"`
 	AMQP            string `env:"AMQP_URL"`
 	Management      string `env:"RABBITMQ_MANAGEMENT_URL"`
-	Match           string `env:"QUEUE_MATCH, default=^rmq_.*$"`
+	Match           string `env:"QUEUE_MATCH"`
 	Mismatch        string `env:"QUEUE_MISMATCH"`
 	Tenants         string `env:"TENANTS"`
 	Pools           string `env:"POOLS"`
@@ -63,7 +65,7 @@ func LoadConfig(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 		DeadLetterTopic: e.DeadLetterTopic,
 		EventsTopic:     e.EventsTopic,
 		Broker:          f.broker(e.AMQP, e.Management),
-		Queues:          Filter{Match: f.pattern("QUEUE_MATCH", e.Match), Mismatch: f.pattern("QUEUE_MISMATCH", e.Mismatch)},
+		Queues:          Filter{Match: f.pattern("QUEUE_MATCH", cmp.Or(e.Match, queue.DefaultMatch)), Mismatch: f.pattern("QUEUE_MISMATCH", e.Mismatch)},
 		Tenants:         f.required("TENANTS", e.Tenants),
 		Pools:           f.pools(e.Pools),
 		ClearText:       parsed(&f, "CLEAR_TEXT_MESSAGES", e.ClearText, "true or false", strconv.ParseBool),

@@ -80,9 +80,8 @@ func (f Forwarder) Forward(ctx context.Context, d Delivery) (Disposition, error)
 
 // decide refuses what Pub/Sub could not carry before it asks further.
 func (f Forwarder) decide(d Delivery) (admission.Decision, error) {
-	if len(d.Body) > message.MaxData {
-		return admission.Decision{}, &admission.Refusal{Reason: admission.TooLarge, Report: true, Detail: fmt.Sprintf(
-			"the request has %d bytes of at most %d: send data as an artifact instead", len(d.Body), message.MaxData)}
+	if err := admission.CheckSize(len(d.Body), message.MaxData); err != nil {
+		return admission.Decision{}, err
 	}
 	return f.Admission.Decide(d.Queue, d.Body)
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
 	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
 )
 
 const (
@@ -19,9 +19,6 @@ const (
 	// prefetchBytes bounds what one queue's unacknowledged messages take of memory, going by their mean size.
 	prefetchBytes = 64 << 20
 )
-
-// responseSuffix ends the names of queues that carry reports to experimenters; they are never work.
-const responseSuffix = "_response"
 
 // Queue is a queue to take work from.
 type Queue struct {
@@ -39,15 +36,7 @@ func (q Queue) prefetch(most int) int {
 }
 
 // Filter tells queues of work from others.
-type Filter struct {
-	Match    *regexp.Regexp
-	Mismatch *regexp.Regexp // nil for none
-}
-
-// Wants reports whether the queue of that name holds work for us.
-func (f Filter) Wants(name string) bool {
-	return f.Match.MatchString(name) && !strings.HasSuffix(name, responseSuffix) && (f.Mismatch == nil || !f.Mismatch.MatchString(name))
-}
+type Filter = queue.Filter
 
 // Directory lists queues through RabbitMQ's management API.
 type Directory struct {
