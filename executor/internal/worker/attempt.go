@@ -101,7 +101,7 @@ func (a *attempt) judge(v verdict, err error) (verdict, error) {
 	case a.output == nil: // nothing can be written about it
 		return v, err
 	case errors.Is(err, errStopped):
-		return verdict{outcome: Stopped, exitCode: v.exitCode, reason: "The experiment was stopped, as its record asked."}, nil
+		return verdict{outcome: Stopped, exitCode: v.exitCode, reason: "The experiment was stopped, as was asked."}, nil
 	case errors.Is(err, errTimedOut):
 		return verdict{outcome: TimedOut, exitCode: v.exitCode, reason: a.timeUp()}, nil
 	case errors.Is(err, errDraining), errors.Is(err, errSuperseded), errors.Is(err, errLeaseLost):
@@ -217,7 +217,7 @@ func (a *attempt) keep(lease context.Context, lose, stop context.CancelCauseFunc
 				a.log.Warn("heartbeat failed, trying again", "error", err)
 			default:
 				renewed = began
-				if beat.Stopped {
+				if beat.Stopped || a.stopAsked(lease) {
 					stop(errStopped)
 				}
 			}

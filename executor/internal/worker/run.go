@@ -84,6 +84,9 @@ func (a *attempt) work(ctx context.Context) (verdict, error) {
 }
 
 func (a *attempt) prepareAndRun(ctx context.Context) (verdict, error) {
+	if a.stopAsked(ctx) {
+		return verdict{}, errStopped
+	}
 	if err := a.fetchAll(ctx); err != nil {
 		return verdict{}, err
 	}

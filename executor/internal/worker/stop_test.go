@@ -1,0 +1,100 @@
+package worker
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+)
+
+const statusKey = "experiments/k1/_status.tar"
+
+// withStatus names the artifact by which a client asks for a stop without writing the record.
+func withStatus(bucket string) map[string]any {
+	return map[string]any{"_status": map[string]any{"bucket": bucket, "key": statusKey, "mutable": true, "unpack": true}}
+}
+
+func TestStatusArtifactEndsTheProgramAndKeepsWhatItWrote(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	done := b.begin(b.submit(submission{key: "k1", script: forever, artifacts: withStatus(storeBucket)}), 1)
+	b.put(storeBucket, statusKey, tarOf(t, map[string]string{"./status.json": `{"key": "k1", "status": "stopped"}`}), nil)
+	if got := <-done; got.disposition != Acknowledge || got.err != nil {
+		t.Fatalf("Handle = %v, %v", got.disposition, got.err)
+	}
+	output, meta := b.output("k1")
+	if meta[record.MetaOutcome] != string(Stopped) || !strings.Contains(output, "The experiment was stopped") {
+		t.Errorf("outcome is %q, want stopped; output:\n%s", meta[record.MetaOutcome], output)
+	}
+	model, _ := b.get(storeBucket, "experiments/k1/modeldir.tar")
+	if untar(t, model)["told"] != "yes" {
+		t.Error("what the program wrote when it was told to end is not saved")
+	}
+}
+
+func TestStatusArtifactThatIsThereBeforeTheStartKeepsTheProgramFromRunning(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "print('ran')", artifacts: withStatus(storeBucket)})
+	b.put(storeBucket, statusKey, tarOf(t, map[string]string{"status.json": `{"key": "k1", "status": "stopped"}`}), nil)
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	output, meta := b.output("k1")
+	if meta[record.MetaOutcome] != string(Stopped) || strings.Contains(output, "ran") {
+		t.Errorf("outcome is %q, want stopped; output:\n%s", meta[record.MetaOutcome], output)
+	}
+}
+
+func TestStatusArtifactThatAsksForNoStopOfThisRunChangesNothing(t *testing.T) {
+	t.Parallel()
+	stop := map[string]string{"status.json": `{"key": "k1", "status": "stopped"}`}
+	tests := map[string]struct {
+		content []byte // of _status.tar
+		added   time.Time
+	}{
+		"it is not there":             {},
+		"it says running":             {content: tarOf(t, map[string]string{"status.json": `{"key": "k1", "status": "running"}`})},
+		"it is of another":            {content: tarOf(t, map[string]string{"status.json": `{"key": "k2", "status": "stopped"}`})},
+		"it is of an earlier run":     {content: tarOf(t, stop), added: time.Now().Add(time.Minute)},
+		"it holds another file":       {content: tarOf(t, map[string]string{"status.txt": stop["status.json"]})},
+		"it is no JSON":               {content: tarOf(t, map[string]string{"status.json": "stopped"})},
+		"it is no archive":            {content: []byte(stop["status.json"])},
+		"it is larger than it may be": {content: tarOf(t, map[string]string{"status.json": strings.Repeat(" ", maxStatus) + stop["status.json"]})},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			s := submission{key: "k1", script: "import time; time.sleep(.5); print('ran')", artifacts: withStatus(storeBucket)}
+			if !tc.added.IsZero() {
+				s.change = map[string]any{"time_added": tc.added.Unix()}
+			}
+			m := b.submit(s)
+			if tc.content != nil {
+				b.put(storeBucket, statusKey, tc.content, nil)
+			}
+			if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+				t.Fatalf("Handle = %v, %v", got, err)
+			}
+			output, meta := b.output("k1")
+			if meta[record.MetaOutcome] != string(Completed) || !strings.Contains(output, "ran") {
+				t.Errorf("outcome is %q, want completed; output:\n%s", meta[record.MetaOutcome], output)
+			}
+		})
+	}
+}
+
+func TestStatusArtifactOfAnotherTenantIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "print('ran')", artifacts: withStatus("somebody-elses")})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	output, meta := b.output("k1")
+	if meta[record.MetaOutcome] != string(Refused) || !strings.Contains(output, "The artifact _status is refused") {
+		t.Errorf("outcome is %q, want refused; output:\n%s", meta[record.MetaOutcome], output)
+	}
+}
