@@ -60,11 +60,16 @@ class Project:
         """Runs `studio run` in the project's folder; --queue is added unless args have one."""
         if not any(a.startswith("--queue") for a in args):
             args = (f"--queue={self.queue}", *args)
+        printed = self.call(*command, *args, exit_code=exit_code, **environment)
+        return Submission(printed, re.findall(r"submitted experiment (\S+)", printed))
+
+    def call(self, program: str, *args: str, exit_code: int = 0, **environment: str) -> str:
+        """Runs a program of the client's environment as the user, in the project's folder, and returns what it prints."""
         done = subprocess.run(
-            [BIN / command[0], *command[1:], *args], cwd=self.folder, env=self.environment(**environment), text=True,
+            [BIN / program, *args], cwd=self.folder, env=self.environment(**environment), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SUBMIT_SECONDS)
-        assert done.returncode == exit_code, f"{command} {args}: exit {done.returncode}:\n{done.stdout[-4000:]}"
-        return Submission(done.stdout, re.findall(r"submitted experiment (\S+)", done.stdout))
+        assert done.returncode == exit_code, f"{program} {args}: exit {done.returncode}:\n{done.stdout[-4000:]}"
+        return done.stdout
 
     def environment(self, **more: str) -> dict[str, str]:
         """The user's environment; of pytest's own, only what any login has."""
@@ -86,6 +91,18 @@ class Project:
             if time.monotonic() > deadline:
                 status = experiment.status if experiment else "without a record"
                 raise AssertionError(f"{key} is {status} after {seconds} s, not {' or '.join(until)}")
+            time.sleep(POLL_SECONDS)
+
+    def wait_for_output(self, key: str, text: str, seconds: float = FINISH_SECONDS):
+        """Waits until the client's API has a text in the log tail of a running experiment, and returns the experiment."""
+        db, deadline = self.api(), time.monotonic() + seconds
+        while True:
+            experiment = db.get_experiment(key)
+            tail = "\n".join(experiment.info.get("logtail") or [])
+            if text in tail:
+                assert experiment.status == "running", f"{key} is {experiment.status} already"
+                return experiment
+            assert time.monotonic() < deadline, f"{key} ({experiment.status}) has not printed {text!r} after {seconds} s:\n{tail}"
             time.sleep(POLL_SECONDS)
 
     def init_git(self):
