@@ -18,6 +18,7 @@ local: build ## Keep a local cloud running until Ctrl-C
 	@bin/studioctl local
 
 build: prerequisites bin/uv ## Build every program into bin/
+	@[ -x bin/studioctl ] || echo "Building the programs. The first time, Go fetches and compiles what they use: some minutes." >&2
 	@go build -trimpath -o bin/ ./cmd/studioctl ./executor ./functions/bridge/cmd/bridge ./functions/finalize/cmd/finalize
 
 test: build ## Run every test, with the race detector, against the real RabbitMQ, uv and Python
