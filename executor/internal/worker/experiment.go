@@ -28,12 +28,14 @@ type experiment struct {
 
 // live takes the experiment from its delivery to its disposition.
 func (x *experiment) live(ctx context.Context) (Disposition, error) {
-	if x.expired() {
+	if fault := x.plan().Expired(x.w.Now()); fault != nil {
 		claim, err := x.claim(ctx)
 		if err != nil {
 			return x.unclaimed(ctx, err)
 		}
-		return x.attempt(claim, nil, 0).live(ctx, func(context.Context) (verdict, error) { return x.expiry(), nil })
+		return x.attempt(claim, nil, 0).live(ctx, func(context.Context) (verdict, error) {
+			return verdict{outcome: fault.Outcome, reason: fault.Sentence}, nil
+		})
 	}
 	slot := <-x.w.slots
 	defer func() { x.w.slots <- slot }()
@@ -180,7 +182,7 @@ func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err e
 	if attempt == "" || rec.Status() != record.Running && rec.Status() != record.Stopped {
 		return "", nil
 	}
-	object, store, err := x.outputObject()
+	object, store, err := x.plan().Output()
 	if err != nil {
 		return "", nil //nolint:nilerr // an output that may not be written says nothing; the attempt will refuse it
 	}
@@ -197,19 +199,4 @@ func (x *experiment) endedUnrecorded(ctx context.Context) (attempt string, err e
 	return attempt, nil
 }
 
-// expired tells whether the lifetime passed before the start.
-func (x *experiment) expired() bool {
-	at, ok := x.lifetimeEnds()
-	return ok && !x.w.Now().Before(at)
-}
-
-func (x *experiment) lifetimeEnds() (time.Time, bool) {
-	added, lifetime := x.req.Experiment.TimeAdded, x.req.Config.ExperimentLifetime
-	return added.Add(lifetime), lifetime > 0 && !added.IsZero()
-}
-
-func (x *experiment) expiry() verdict {
-	return verdict{outcome: Expired, reason: fmt.Sprintf(
-		"The experiment waited longer than its lifetime of %s and was not started. Submit it again, with a longer --lifetime if the queue is busy.",
-		x.req.Config.ExperimentLifetime)}
-}
+func (x *experiment) lifetimeEnds() (time.Time, bool) { return x.plan().LifetimeEnds() }

@@ -2,21 +2,25 @@ package worker
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/preflight"
 )
 
-// Outcome is how an experiment ended, as its record and its events say it (cloud.outcome).
-type Outcome string
+// Outcome is how an experiment ended, and Fault an end that only the experimenter can change.
+type (
+	Outcome = preflight.Outcome
+	Fault   = preflight.Fault
+)
 
 // The ways in which an experiment ends.
 const (
-	Completed Outcome = "completed" // the program ended with exit code 0
-	Failed    Outcome = "failed"    // the program, its environment or its artifacts failed; the experimenter's to mend
-	TimedOut  Outcome = "timed_out" // max_duration, or the lifetime while it ran
-	Stopped   Outcome = "stopped"   // the experimenter stopped it
-	Expired   Outcome = "expired"   // its lifetime passed before it started
-	Refused   Outcome = "refused"   // it may not run, or not here
-	Lost      Outcome = "lost"      // its attempts are used up
+	Completed = preflight.Completed
+	Failed    = preflight.Failed
+	TimedOut  = preflight.TimedOut
+	Stopped   = preflight.Stopped
+	Expired   = preflight.Expired
+	Refused   = preflight.Refused
+	Lost      = preflight.Lost
 )
 
 // Disposition is what becomes of a delivery.
@@ -48,22 +52,6 @@ type verdict struct {
 	exitCode *int
 	reason   string // a sentence for the experimenter; empty when completed
 }
-
-// Fault is an end that only the experimenter can change: a retry would fail the same way.
-type Fault struct {
-	Outcome  Outcome
-	Sentence string // what happened, to what, and what to do
-	Err      error
-}
-
-func (f *Fault) Error() string {
-	if f.Err == nil {
-		return f.Sentence
-	}
-	return fmt.Sprintf("%s (%v)", f.Sentence, f.Err)
-}
-
-func (f *Fault) Unwrap() error { return f.Err }
 
 // The causes for which a running attempt is cancelled.
 var (

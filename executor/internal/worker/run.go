@@ -16,6 +16,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
+	"github.com/leaf-ai/studio-cloud-runner/internal/preflight"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
 
@@ -133,14 +134,12 @@ func (a *attempt) environment(ctx context.Context) (pyenv.Environment, error) {
 	e := a.req.Experiment
 	env, err := a.w.Environments.Ensure(ctx, pyenv.Spec{
 		Tenant: a.tenant.Prefix, PythonVersion: e.PythonVersion,
-		Requirements: slices.Concat(e.PythonEnv, a.req.Config.Pip), Log: a.out,
+		Requirements: a.plan().Requirements(), Log: a.out,
 	})
-	var requirements *pyenv.RequirementsError
-	var interpreter *pyenv.InterpreterError
-	switch {
-	case errors.As(err, &requirements), errors.As(err, &interpreter):
-		return env, &Fault{Outcome: Failed, Err: err, Sentence: fmt.Sprintf("The Python environment cannot be built: %v", err)}
-	case err != nil:
+	if fault := preflight.NoEnvironment(err); fault != nil {
+		return env, fault
+	}
+	if err != nil {
 		return env, fmt.Errorf("build the Python environment: %w", err)
 	}
 	how := fmt.Sprintf("built in %s", env.Took.Round(100*time.Millisecond))
@@ -152,7 +151,7 @@ func (a *attempt) environment(ctx context.Context) (pyenv.Environment, error) {
 			a.out.Say("%s", note)
 		}
 	}
-	a.out.Say("Python %s environment with %d requirements %s.", env.Version, len(e.PythonEnv)+len(a.req.Config.Pip), how)
+	a.out.Say("Python %s environment with %d requirements %s.", env.Version, len(a.plan().Requirements()), how)
 	a.said.say(event.Prepared, event.Data{Python: env.Version, Cached: env.Cached, Seconds: env.Took.Seconds()})
 	return env, nil
 }

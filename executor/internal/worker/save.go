@@ -17,24 +17,13 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 
-const (
-	// defaultSaveEvery is for requests that do not say saveWorkspaceFrequency; the client's own default.
-	defaultSaveEvery = time.Minute
-	// minSaveEvery: Cloud Storage takes about one write a second for an object.
-	minSaveEvery = time.Second
-)
-
 // saveNowAndThen checkpoints at saveWorkspaceFrequency until it is stopped. A checkpoint that fails is told and tried
 // again at the next turn; one that is under way when it is stopped is given up, since the final save follows.
 func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
-	every := a.req.Config.SaveWorkspaceFrequency
-	if every <= 0 {
-		every = defaultSaveEvery
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
-		ticker := time.NewTicker(max(every, minSaveEvery))
+		ticker := time.NewTicker(a.plan().SaveEvery())
 		defer ticker.Stop()
 		for {
 			select {
