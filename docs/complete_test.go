@@ -18,7 +18,7 @@ func TestTheGuidesListEverythingThatTheyPromise(t *testing.T) {
 		pattern     string
 	}{
 		"every reason for a refusal":       {"experiments.md", "| `%s` |", "../internal/admission/refusal.go", `Reason += "([a-z_]+)"`},
-		"every outcome of an experiment":   {"experiments.md", "| `%s` |", "../executor/internal/worker/outcome.go", `Outcome += "([a-z_]+)"`},
+		"every outcome of an experiment":   {"experiments.md", "| `%s` |", "../internal/preflight/fault.go", `Outcome += "([a-z_]+)"`},
 		"every setting of the executor":    {"settings.md", "`%s`", "../executor/config.go", `env:"([A-Z0-9_]+)`},
 		"every setting of the bridge":      {"settings.md", "`%s`", "../functions/bridge/internal/relay/config.go", `env:"([A-Z0-9_]+)`},
 		"every setting of finalize":        {"settings.md", "`%s`", "../functions/finalize/internal/finalizer/config.go", `env:"([A-Z0-9_]+)`},
