@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -101,32 +102,20 @@ func (w *Worker) deliver(ctx context.Context, m *pubsub.Message, letters DeadLet
 		w.cool(ctx, err)
 		result = m.NackWithResult
 	}
-	// A lost acknowledgement brings the message again, to an ended record.
-	ctx, cancel := w.untilLong(ctx)
-	defer cancel()
-	if status, err := result().Get(ctx); err != nil {
-		log.Warn("delivery could not be settled and will come again", "status", int(status), "error", err)
-	}
+	go confirm(ctx, log, result())
 }
 
-// untilLong is ctx until the executor has been leaving for a while: what Pub/Sub does not answer by then must not keep it.
-func (w *Worker) untilLong(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-w.leave:
-		case <-ctx.Done():
-			return
-		}
-		timer := time.NewTimer(idleSeconds * time.Second)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
+// confirmWait is longer than the client library tries to settle a delivery.
+const confirmWait = 11 * time.Minute
+
+// confirm logs what became of an acknowledgement. Nobody waits for it: a lost one brings the message again, to an ended record, and
+// the library never answers one that it sends while it takes the subscription for one without exactly-once delivery.
+func confirm(ctx context.Context, log *slog.Logger, result *pubsub.AckResult) {
+	ctx, cancel := context.WithTimeout(ctx, confirmWait)
+	defer cancel()
+	if status, err := result.Get(ctx); err != nil {
+		log.Warn("delivery was not settled for certain and may come again", "status", int(status), "error", err)
+	}
 }
 
 // returnPause is how long a delivery that failed is held before it goes back: the subscription's retry policy spaces

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,11 +19,11 @@ import (
 )
 
 // feed is a subscription of a real client over a fake server, with a message in it.
-func feed(t *testing.T, data []byte, attributes map[string]string) (*pstest.Server, *pubsub.Subscriber) {
+func feed(t *testing.T, data []byte, attributes map[string]string, dial ...grpc.DialOption) (*pstest.Server, *pubsub.Subscriber) {
 	t.Helper()
 	server := pstest.NewServer()
 	t.Cleanup(func() { _ = server.Close() })
-	conn, err := grpc.NewClient(server.Addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(server.Addr, append(dial, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,4 +132,24 @@ func TestDeliveryIsRunToItsEndAndAcknowledgedAfterTheIntakeEnded(t *testing.T) {
 	if output, meta := b.output("k1"); meta["studioml-state"] != "final" {
 		t.Errorf("output.tar is %q:\n%s", meta["studioml-state"], output)
 	}
+}
+
+func TestAcknowledgementThatIsNotAnsweredKeepsNoDeliveryWaiting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.worker.Slots = 1
+	release := make(chan struct{})
+	silent := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if strings.HasSuffix(method, "/Acknowledge") {
+			<-release
+		}
+		return invoke(ctx, method, req, reply, conn, opts...)
+	}
+	server, sub := feed(t, []byte("x"), nil, grpc.WithUnaryInterceptor(silent))
+	server.Publish("projects/p/topics/studio-requests-cpu", []byte("y"), nil)
+	letters := &letterBox{}
+	stop := b.serve(sub, letters)
+	b.await("both deliveries", func() bool { return letters.count() == 2 })
+	close(release)
+	stop()
 }

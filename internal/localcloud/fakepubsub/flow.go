@@ -103,8 +103,10 @@ type stream struct {
 	flow *flow
 	room chan struct{} // filled when a message was answered
 
-	sending sync.Mutex
-	limit   int // 0: none; set by the first request, before anything is sent
+	limit int // 0: none; set by the first request, before anything is sent
+
+	sending    sync.Mutex
+	properties *pb.StreamingPullResponse_SubscriptionProperties // as last sent
 
 	held map[string]bool // guarded by flow.mu
 }
@@ -128,7 +130,7 @@ func (s *stream) RecvMsg(m any) error {
 		if len(req.AckIds)+len(req.ModifyDeadlineAckIds) > 0 {
 			return nil
 		}
-		if err := s.send(&pb.StreamingPullResponse{}); err != nil {
+		if err := s.send(s.pong()); err != nil {
 			return err
 		}
 	}
@@ -159,8 +161,19 @@ func (s *stream) SendMsg(m any) error {
 	return nil
 }
 
+// pong repeats the subscription's properties, which the fake's own lacks: the client takes their absence for the end of exactly-once
+// delivery, and then never answers who waits for an acknowledgement.
+func (s *stream) pong() *pb.StreamingPullResponse {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return &pb.StreamingPullResponse{SubscriptionProperties: s.properties}
+}
+
 func (s *stream) send(m any) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
+	if res, ok := m.(*pb.StreamingPullResponse); ok && res.SubscriptionProperties != nil {
+		s.properties = res.SubscriptionProperties
+	}
 	return s.ServerStream.SendMsg(m)
 }

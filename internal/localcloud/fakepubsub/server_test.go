@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"go.uber.org/goleak"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/fakepubsub"
@@ -173,5 +174,33 @@ func TestSubscriberIsSentNoMoreThanItAskedFor(t *testing.T) {
 	cancel()
 	if err := <-settled; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSignOfLifeSaysWhatDeliveryTheSubscriptionHas(t *testing.T) {
+	t.Parallel()
+	client := setup(t)
+	publish(t, client, []byte("x"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream, err := client.SubscriptionAdminClient.StreamingPull(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "projects/" + project + "/subscriptions/work"
+	if err := stream.Send(&pubsubpb.StreamingPullRequest{Subscription: name, StreamAckDeadlineSeconds: 60, ProtocolVersion: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"a message", "a sign of life"} {
+		res, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !res.SubscriptionProperties.GetExactlyOnceDeliveryEnabled() {
+			t.Errorf("%s says that delivery is not exactly-once", what)
+		}
+		if err := stream.Send(&pubsubpb.StreamingPullRequest{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
