@@ -25,6 +25,11 @@ class Broker:
         with self._opener.open(f"{self._management}/queues/%2F/{urllib.parse.quote(name)}", timeout=WAIT_SECONDS) as answer:
             return json.load(answer)
 
+    def ready(self, name: str) -> int:
+        """How many messages of a queue nobody has taken."""
+        with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
+            return connection.channel().queue_declare(name, passive=True).method.message_count
+
     @contextmanager
     def copies(self, queue: str):
         """While it is open, whatever clients publish to a queue is also copied into one of our own."""
