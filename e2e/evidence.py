@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlparse
 
 import boto3
@@ -52,6 +53,10 @@ class Stores:
     def read(self, key: str, bucket: str | None = None) -> bytes:
         return self.boto.get_object(Bucket=bucket or self.store, Key=key)["Body"].read()
 
+    def changed(self, key: str) -> datetime:
+        """When an object was last written."""
+        return self.boto.head_object(Bucket=self.store, Key=key)["LastModified"]
+
     def record(self, key: str) -> dict:
         return json.loads(self.read(f"experiments/{key}", self.metadata))
 
@@ -62,7 +67,7 @@ class Stores:
 
 def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "completed", exit_code: int | None = 0) -> Finished:
     """Waits for the end of an experiment and checks what every view says of it. wrote are the labels of the artifacts that
-    the program wrote into; an empty folder is not stored."""
+    the program wrote into; the others are stored as empty folders."""
     project.wait(key)
     experiment = project.api().get_experiment(key)
     stores = Stores(project.cloud.state)
@@ -76,9 +81,7 @@ def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "compl
     assert None not in times and times == sorted(times), f"added, started, last checkpoint, finished: {times}"
 
     labels = {label for label, art in experiment.artifacts.items() if art.is_mutable}
-    assert WRITTEN_BY_EXECUTOR | set(wrote) <= labels
-    listed = stores.listing(f"experiments/{key}/")
-    assert set(listed) == {f"experiments/{key}/{label}.tar" for label in WRITTEN_BY_EXECUTOR | set(wrote)}
-    assert all(size > 0 for size, _ in listed.values())
+    assert set(stores.listing(f"experiments/{key}/")) == {f"experiments/{key}/{label}.tar" for label in labels | {"output"}}
+    assert {label for label in labels if seen.files(label)} == labels & WRITTEN_BY_EXECUTOR | set(wrote)
     assert seen.files("output")["output"].decode() == seen.output, "the client's log tail is the whole of output"
     return seen
