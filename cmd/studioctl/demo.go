@@ -46,7 +46,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
 	d := &demo{app: a, began: time.Now(), names: map[string]string{}, finished: make(chan struct{}, 16)}
-	d.line("cloud", "starting", "RabbitMQ, Pub/Sub, Cloud Storage, the functions, the executors")
+	d.line("cloud", "starting", "RabbitMQ, Pub/Sub, storage, functions, executors")
 	starting := a.progress("starting the local cloud")
 	cloud, err := a.startCloud(ctx)
 	starting.end()
@@ -56,7 +56,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, cloud.Close()) }()
 	d.state = stateOf(cloud)
 	d.line("cloud", "ready", "AMQP "+hostOf(d.state.AMQPURL)+"  S3 "+d.state.S3Endpoint)
-	d.line("cloud", "keys", "made: RSA to seal requests with, Ed25519 to sign those of the queues "+d.state.SealedQueue+"*")
+	d.line("cloud", "keys", "made: RSA to seal requests, Ed25519 to sign them")
 	c, err := client.New(ctx, d.state.Deployment)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (d *demo) submit(ctx context.Context, name, folder string) (key string, err
 		return "", err
 	}
 	d.names[submitted.Key], d.names[submitted.MessageID] = name, name
-	d.lineAt(time.Now(), name, "submitted", fmt.Sprintf("%s to %s", submitted.Key, submitted.Queue))
+	d.lineAt(time.Now(), name, "submitted", submitted.Key)
 	return submitted.Key, nil
 }
 
@@ -229,6 +229,7 @@ func (d *demo) conclude(ctx context.Context, keys []string) error {
 	if completed != len(keys) {
 		return &exitError{code: exitIncomplete}
 	}
+	fmt.Fprintln(d.out, "\nNext: `make local` keeps such a cloud running, for programs of your own.")
 	return nil
 }
 
