@@ -20,40 +20,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// guides returns the guides by their names in the checkout.
-func guides(t *testing.T, root string) map[string]string {
-	t.Helper()
-	texts := map[string]string{}
-	read := func(name string) {
-		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[name] = string(text)
-	}
-	read("README.md")
-	read("CONTRIBUTING.md")
-	err := fs.WalkDir(os.DirFS(root), "docs", func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".md") {
-			read(path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return texts
-}
 
 func TestEveryCommandOfTheGuidesWorks(t *testing.T) {
 	t.Parallel()
