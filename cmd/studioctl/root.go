@@ -52,7 +52,7 @@ or the one that was explained would be refused; 130 interrupted.`,
 	a.target.register(root)
 	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails only for a flag that is not there
 	root.AddGroup(&cobra.Group{ID: groupExperiments, Title: "Experiments:"}, &cobra.Group{ID: groupClouds, Title: "Clouds:"})
-	root.AddCommand(newSubmit(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newLocal(a), newDemo(a), newContext(a))
+	root.AddCommand(newSubmit(a), newExplain(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newLocal(a), newDemo(a), newContext(a))
 	return root
 }
 

@@ -20,17 +20,14 @@ type localState struct {
 	Logs        string `json:"logs"`
 	S3AccessKey string `json:"s3_access_key"`
 	S3SecretKey string `json:"s3_secret_key"`
-	RequestKeys string `json:"request_keys"`    // file of the key that opens sealed requests
-	Passphrase  string `json:"passphrase_file"` // file of its passphrase
 }
 
 func stateOf(c *localcloud.Cloud) localState {
 	return localState{
 		PID: os.Getpid(), Logs: c.LogDir, S3AccessKey: c.S3AccessKey, S3SecretKey: c.S3SecretKey,
-		RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile,
 		target: target{
 			EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey, SealedQueue: c.SealedQueue,
-			Pools: c.Pools, Tenants: c.Tenants, ClearText: true, S3Hosts: c.S3Hosts,
+			RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile, Pools: c.Pools, Tenants: c.Tenants, ClearText: true, S3Hosts: c.S3Hosts,
 			Deployment: client.Deployment{
 				AMQPURL: c.AMQPURL, Project: c.Project, Store: c.Store, Metadata: c.Metadata,
 				S3Endpoint: c.S3URL, StorageEmulator: c.StorageURL, PubSubEmulator: c.PubSubHost,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
 	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
@@ -47,7 +48,13 @@ names another file. What stands after -- goes to the program.
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.submit(cmd.Context(), f, args[0], args[1:]) },
 	}
-	flags := cmd.Flags()
+	f.register(cmd.Flags())
+	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "follow the output until the experiment has ended; exit 3 if it does not complete")
+	return cmd
+}
+
+// register makes the flags that say what to submit.
+func (f *submitFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.queue, "queue", "", "queue to submit to; its name begins with rmq_ (default rmq_test, or the local cloud's sealed queue with --sealed)")
 	flags.StringVarP(&f.key, "experiment", "e", "", "name of the experiment (default: made up from the time)")
 	flags.StringVar(&f.python, "python", "3", "Python version, such as 3.11")
@@ -64,8 +71,6 @@ names another file. What stands after -- goes to the program.
 	flags.BoolVar(&f.sealed, "sealed", false, "encrypt and sign the request, with the local cloud's keys or the two below")
 	flags.StringVar(&f.requestKey, "request-key", "", "file of the cluster's public key to encrypt with")
 	flags.StringVar(&f.signingKey, "signing-key", "", "file of the private Ed25519 key to sign with")
-	flags.BoolVarP(&f.follow, "follow", "f", false, "follow the output until the experiment has ended; exit 3 if it does not complete")
-	return cmd
 }
 
 func (a *app) submit(ctx context.Context, f submitFlags, script string, args []string) error {
@@ -105,6 +110,18 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 
 // submission checks what can be checked here, so that nothing is stored for a request that would be refused.
 func (f submitFlags) submission(state target, script string, args []string) (client.Submission, error) {
+	s, err := f.described(state, script, args)
+	if err != nil {
+		return s, err
+	}
+	if err := queue.Default().Check(s.Queue); err != nil {
+		return s, &exitError{code: exitUsage, err: err}
+	}
+	return s, nil
+}
+
+// described is what the flags ask for.
+func (f submitFlags) described(state target, script string, args []string) (client.Submission, error) {
 	info, err := os.Stat(script)
 	if err != nil || info.IsDir() {
 		return client.Submission{}, &exitError{code: exitUsage, err: fmt.Errorf("the script %s is not a file that can be read", script)}
@@ -124,9 +141,6 @@ func (f submitFlags) submission(state target, script string, args []string) (cli
 		s.Queue = state.SealedQueue
 	}
 	s.Queue = cmp.Or(s.Queue, state.Queue, "rmq_test")
-	if err := queue.Default().Check(s.Queue); err != nil {
-		return s, &exitError{code: exitUsage, err: err}
-	}
 	if s.Key != "" {
 		if err := request.ValidKey(s.Key); err != nil {
 			return s, &exitError{code: exitUsage, err: fmt.Errorf("the experiment's name %q: %w", s.Key, err)}

@@ -26,7 +26,9 @@ type target struct {
 	Pools       string   `json:"pools"`   // JSON, or the file of it
 	Tenants     string   `json:"tenants"` // file
 	ClearText   bool     `json:"clear_text"`
-	S3Hosts     []string `json:"s3_hosts"` // whose S3 protocol is Cloud Storage's
+	S3Hosts     []string `json:"s3_hosts"`                  // whose S3 protocol is Cloud Storage's
+	RequestKeys string   `json:"request_keys,omitempty"`    // file of the key that opens sealed requests; the local cloud's
+	Passphrase  string   `json:"passphrase_file,omitempty"` // file of its passphrase
 
 	amqp value // where the URL comes from
 }

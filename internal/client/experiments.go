@@ -47,6 +47,9 @@ func (c *Client) Experiment(ctx context.Context, key string) (Experiment, error)
 	return view(r), nil
 }
 
+// Records reads the deployment's records.
+func (c *Client) Records() *record.Store { return c.records }
+
 // Record is the whole record as it is stored.
 func (c *Client) Record(ctx context.Context, key string) (json.RawMessage, error) {
 	r, err := c.records.Read(ctx, c.ref(key))

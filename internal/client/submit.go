@@ -73,7 +73,7 @@ func (c *Client) storeWorkspace(ctx context.Context, folder string) (key string,
 		return "", fmt.Errorf("make a temporary file: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	key, size, err := c.packWorkspace(ctx, file, folder)
+	key, size, _, err := c.packWorkspace(ctx, file, folder)
 	if err != nil {
 		return "", err
 	}
@@ -96,11 +96,11 @@ func (c *Client) storeWorkspace(ctx context.Context, folder string) (key string,
 }
 
 // packWorkspace writes the folder's archive and names the object that is to hold it, by its digest.
-func (c *Client) packWorkspace(ctx context.Context, to io.Writer, folder string) (key string, size int64, err error) {
+func (c *Client) packWorkspace(ctx context.Context, to io.Writer, folder string) (key string, size int64, leftOut []string, err error) {
 	digest := sha256.New()
 	packed := &progressWriter{Writer: io.MultiWriter(to, digest), told: c.telling("packing the workspace", 0)}
-	if _, err := artifact.Pack(ctx, packed, folder); err != nil {
-		return "", 0, err
+	if leftOut, err = artifact.Pack(ctx, packed, folder); err != nil {
+		return "", 0, nil, err
 	}
-	return "blobstore/" + hex.EncodeToString(digest.Sum(nil)) + ".tar", packed.done, nil
+	return "blobstore/" + hex.EncodeToString(digest.Sum(nil)) + ".tar", packed.done, leftOut, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
+	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 
 // Check finds the first reason for which an executor would not run the program, in the order in which it looks.
@@ -94,4 +95,23 @@ func (p Plan) SaveEvery() time.Duration {
 		every = defaultSaveEvery
 	}
 	return max(every, minSaveEvery)
+}
+
+// Claimable is the fault of an experiment whose record lets no attempt begin, as far as the record alone tells. One that has
+// ended is as [Completed] as it will be: executors acknowledge its message and say nothing.
+func Claimable(r *record.Record) error {
+	err := r.Claimable()
+	var ended *record.EndedError
+	switch {
+	case errors.As(err, &ended):
+		return &Fault{Outcome: Completed, Err: err, Sentence: "The experiment has ended already, and its message is not run again. Submit it under another name, or have the client put its record back to waiting."}
+	case err != nil:
+		return StoppedBefore(err)
+	}
+	return nil
+}
+
+// StoppedBefore is the fault of an experiment that was stopped while nothing ran it.
+func StoppedBefore(err error) *Fault {
+	return &Fault{Outcome: Stopped, Err: err, Sentence: "The experiment was stopped before it started."}
 }

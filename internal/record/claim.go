@@ -123,6 +123,15 @@ func (r *Record) vacant(l lease, ttl time.Duration, now time.Time) error {
 	return nil
 }
 
+// Claimable is why no attempt may begin, as far as the record alone tells: an [EndedError] or [ErrStopped]. Whether another
+// attempt is alive is for its lease to say.
+func (r *Record) Claimable() error {
+	if r.status == Waiting {
+		return nil
+	}
+	return r.vacant(lease{}, 0, time.Now())
+}
+
 // live returns a HeldError if an attempt holds the record and showed life less than ttl ago.
 func (r *Record) live(l lease, ttl time.Duration, now time.Time) error {
 	a := r.cloud.running()

@@ -11,6 +11,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/preflight"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
@@ -133,7 +134,8 @@ func (x *experiment) unclaimed(ctx context.Context, err error) (Disposition, err
 	case errors.As(err, &ended):
 		return x.complete(ctx, ended.Attempt)
 	case errors.Is(err, record.ErrStopped):
-		return x.record(ctx, Acknowledge, verdict{outcome: Stopped, reason: "The experiment was stopped before it started."})
+		fault := preflight.StoppedBefore(err)
+		return x.record(ctx, Acknowledge, verdict{outcome: fault.Outcome, reason: fault.Sentence})
 	case errors.As(err, &exhausted):
 		return x.lost(ctx, exhausted)
 	case errors.Is(err, device.ErrNeverFits):
