@@ -18,6 +18,7 @@ FINISH_SECONDS = 180
 POLL_SECONDS = 0.25
 ENDED = ("finished", "failed", "stopped")
 BIN = Path(sys.executable).parent  # where pip puts the client's commands
+REPAIRED = ("python", str(Path(__file__).parent / "repaired_studio_run.py"))  # for what the released runner cannot do itself
 
 
 @dataclass

@@ -2,21 +2,30 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 import client
 from local_cloud import LocalCloud
+from web_server import Authority
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the cloud ends with the run
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory):
+def authority(tmp_path_factory):
+    """Who signs the certificates of the tests' own web servers; the executors trust it for artifacts that are named by URL."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory, authority):
     """The local cloud, started as a user starts it. STUDIOCTL names another build of studioctl."""
     studioctl = Path(os.environ.get("STUDIOCTL", REPOSITORY / "bin" / "studioctl"))
-    running = LocalCloud(studioctl, tmp_path_factory.mktemp("cloud"))
+    running = LocalCloud(studioctl, tmp_path_factory.mktemp("cloud"), URL_CA_FILE=str(authority.file))
     yield running
     running.stop()
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -124,9 +125,8 @@ func (w *web) get(ctx context.Context, o Object, header http.Header) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	if header != nil {
-		r.Header = header
-	}
+	r.Header = http.Header{"User-Agent": {"studio-cloud-runner/1"}}
+	maps.Copy(r.Header, header)
 	return w.client.Do(r)
 }
 
