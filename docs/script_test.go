@@ -22,7 +22,7 @@ type reader struct {
 }
 
 // limit bounds one guide.
-const limit = 2 * time.Minute
+const limit = 4 * time.Minute
 
 // follow types the commands of a guide one after the other into one shell. The error names the block that failed.
 func (r reader) follow(ctx context.Context, blocks []block) error {
