@@ -292,7 +292,7 @@ func (a *app) saved(c *config, name, what string) error {
 	if a.json {
 		return a.printJSON(map[string]string{"name": name, "file": c.path})
 	}
-	fmt.Fprintf(a.out, what+"\n", name)
+	a.say(what, name)
 	return nil
 }
 

@@ -185,7 +185,7 @@ func (a *app) previewed(ctx context.Context, f submitFlags, to target, c explain
 	packing := a.progress("packing the workspace")
 	p, err := to.Preview(ctx, s, packing.bytes)
 	packing.end()
-	return &p, explain.Message{Queue: s.Queue, Body: p.Body, Inner: p.Inner}, err
+	return &p, explain.Message{Queue: s.Queue, Body: p.Body, Inner: p.Inner, Uploaded: true}, err
 }
 
 func readMessage(in io.Reader, file, queue string) (explain.Message, error) {

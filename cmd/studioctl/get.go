@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
+	"cloud.google.com/go/storage"
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
@@ -45,14 +48,33 @@ func (a *app) get(ctx context.Context, c *client.Client, key, label, dir string)
 	c.Progress = fetching.bytes
 	err := c.Get(ctx, key, label, dir)
 	fetching.end()
+	if errors.Is(err, storage.ErrObjectNotExist) {
+		return a.noArtifact(ctx, c, key, label)
+	}
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(map[string]string{"key": key, "label": label, "folder": dir})
 	}
-	fmt.Fprintf(a.out, "Unpacked %s of %s into %s\n", label, key, dir)
+	a.say("Unpacked %s of %s into\n  %s", label, key, dir)
 	return nil
+}
+
+// noArtifact says which artifacts there are instead.
+func (a *app) noArtifact(ctx context.Context, c *client.Client, key, label string) error {
+	list, err := c.Artifacts(ctx, key)
+	if err != nil {
+		return err
+	}
+	var labels []string
+	for _, found := range list {
+		labels = append(labels, found.Label)
+	}
+	if len(labels) == 0 {
+		return fmt.Errorf("nothing is stored of %s yet: see how it stands with `studioctl show %s`", key, key)
+	}
+	return fmt.Errorf("%s has no artifact %q stored: it has %s", key, label, strings.Join(labels, ", "))
 }
 
 func (a *app) listArtifacts(ctx context.Context, c *client.Client, key string) error {
@@ -69,7 +91,7 @@ func (a *app) listArtifacts(ctx context.Context, c *client.Client, key string) e
 		return nil
 	}
 	if len(list) == 0 {
-		fmt.Fprintf(a.errOut, "Nothing is stored of %s yet. How it stands: studioctl show %s\n", key, key)
+		a.tell("Nothing is stored of %s yet. How it stands:\n  studioctl show %s", key, key)
 		return nil
 	}
 	return a.artifactTable(list).print()

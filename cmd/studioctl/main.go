@@ -15,19 +15,20 @@ import (
 	"syscall"
 
 	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop)       // a second signal ends the process at once
+	cobra.EnableCommandSorting = false // the help lists them in the order in which they are needed
 	os.Exit(run(ctx, os.Args[1:], envconfig.OsLookuper(), os.Stdout, os.Stderr))
 }
 
 // run returns the exit code.
 func run(ctx context.Context, args []string, env envconfig.Lookuper, out, errOut io.Writer) int {
-	root := newRoot(&app{ //nolint:contextcheck // cobra hands the context to each command
-		env: env, out: out, errOut: errOut,
-	})
+	a := &app{env: env, out: out, errOut: errOut}
+	root := newRoot(a) //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -41,11 +42,11 @@ func run(ctx context.Context, args []string, env envconfig.Lookuper, out, errOut
 		return 130
 	case errors.As(err, &exit):
 		if exit.err != nil {
-			fmt.Fprintln(errOut, "studioctl:", exit.err)
+			a.complain(exit.err.Error())
 		}
 		return exit.code
 	default:
-		fmt.Fprintln(errOut, "studioctl:", advise(err))
+		a.complain(advise(err))
 		return 1
 	}
 }

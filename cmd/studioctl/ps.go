@@ -62,7 +62,7 @@ func (a *app) printExperiments(list []client.Experiment, f psFlags) error {
 		return nil
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(a.errOut, "No experiments. Submit one with: studioctl submit FILE.py")
+		a.tell("No experiments. Submit one with: studioctl submit FILE.py")
 		return nil
 	}
 	if f.wide {

@@ -18,8 +18,8 @@ func (a *app) printReport(r explain.Report, workspace *client.Preview) error {
 		if err := a.printJSON(r); err != nil {
 			return err
 		}
-	} else if err := a.printExplanation(r, workspace); err != nil {
-		return err
+	} else {
+		a.printExplanation(r, workspace)
 	}
 	if !r.Runs {
 		return &exitError{code: exitIncomplete}
@@ -27,7 +27,7 @@ func (a *app) printReport(r explain.Report, workspace *client.Preview) error {
 	return nil
 }
 
-func (a *app) printExplanation(r explain.Report, workspace *client.Preview) error {
+func (a *app) printExplanation(r explain.Report, workspace *client.Preview) {
 	on := a.screenOf(a.out)
 	if f := r.Refusal; f != nil {
 		who := map[string]string{"queue": "It would never be read", "bridge": "It would be refused by the bridge", "executor": "It would not be run by the executor"}[f.Stage]
@@ -59,11 +59,6 @@ func (a *app) printExplanation(r explain.Report, workspace *client.Preview) erro
 	for i, what := range r.Unknown {
 		a.fact(on, strings.Repeat("Not known", max(0, 1-i)), what)
 	}
-	if r.Experiment == nil || len(r.Experiment.Artifacts) == 0 {
-		return nil
-	}
-	fmt.Fprintln(a.out)
-	return a.placeTable(r.Experiment.Artifacts).print()
 }
 
 func poolLine(p explain.Pool) string {
@@ -103,7 +98,19 @@ func (a *app) printExperiment(on screen, x *explain.Experiment) {
 	}
 	a.fact(on, "Limits", limits)
 	a.fact(on, "", fmt.Sprintf("at most %s and %s files in one artifact", humanize.Bytes(uint64(max(x.MostUnpacked, 0))), humanize.Comma(int64(x.MostFiles))))
-	a.fact(on, "Saved", "every "+x.SaveEvery+" while it runs, and at its end")
+	var reads, saves []string
+	for _, found := range x.Artifacts {
+		switch {
+		case found.Fault != "":
+			a.fact(on, "Refused", found.Label+": "+found.Object)
+		case found.Mutable:
+			saves = append(saves, found.Label)
+		default:
+			reads = append(reads, found.Label)
+		}
+	}
+	a.fact(on, "Reads", strings.Join(reads, ", "))
+	a.fact(on, "Saves", fmt.Sprintf("%s; every %s while it runs, and at its end", strings.Join(saves, ", "), x.SaveEvery))
 }
 
 // fact prints a line under a heading; what is too long goes on below.
@@ -116,20 +123,4 @@ func (a *app) fact(on screen, name, text string) {
 		text = strings.ReplaceAll(wrap(text, on.width-indent), "\n", "\n"+strings.Repeat(" ", indent))
 	}
 	fmt.Fprintf(a.out, "%s %s\n", on.paint(dim, fmt.Sprintf("%-*s", indent-1, name)), text)
-}
-
-func (a *app) placeTable(list []explain.Artifact) *table {
-	t := a.table("ARTIFACT", "SAVED", "OBJECT")
-	t.spare = []string{"OBJECT"}
-	for _, p := range list {
-		saved, how := "no", normal
-		if p.Mutable {
-			saved = "yes"
-		}
-		if p.Fault != "" {
-			saved, how = "refused", red
-		}
-		t.row(plain(p.Label), cell{saved, how}, plain(p.Object))
-	}
-	return t
 }

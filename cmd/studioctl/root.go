@@ -23,6 +23,7 @@ type app struct {
 const (
 	groupExperiments = "experiments"
 	groupClouds      = "clouds"
+	groupOther       = "other"
 )
 
 func newRoot(a *app) *cobra.Command {
@@ -51,7 +52,9 @@ or the one that was explained would be refused; 130 interrupted.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
 	a.target.register(root)
 	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails only for a flag that is not there
-	root.AddGroup(&cobra.Group{ID: groupExperiments, Title: "Experiments:"}, &cobra.Group{ID: groupClouds, Title: "Clouds:"})
+	root.AddGroup(&cobra.Group{ID: groupExperiments, Title: "Experiments:"}, &cobra.Group{ID: groupClouds, Title: "Clouds:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
 	root.AddCommand(newSubmit(a), newExplain(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newLocal(a), newDemo(a), newContext(a))
 	return root
 }
@@ -60,6 +63,19 @@ or the one that was explained would be refused; 130 interrupted.`,
 func wrappedFlags(template string) string {
 	return strings.ReplaceAll(template, "Flags.FlagUsages |", "Flags.FlagUsagesWrapped 80 |")
 }
+
+// say tells a person something, in lines that their terminal does not break.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.out, wrap(fmt.Sprintf(format, args...), a.screenOf(a.out).width))
+}
+
+// tell says something that is not the command's result.
+func (a *app) tell(format string, args ...any) {
+	fmt.Fprintln(a.errOut, wrap(fmt.Sprintf(format, args...), a.screenOf(a.errOut).width))
+}
+
+// complain tells why something did not work.
+func (a *app) complain(why string) { a.tell("studioctl: %s", why) }
 
 // printJSON prints a value for programs, a line of its own.
 func (a *app) printJSON(v any) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
@@ -53,40 +54,45 @@ func (a *app) printDetail(d client.Detail) error {
 		fmt.Fprintln(a.out, wrap(d.Reason, on.width))
 	}
 	fmt.Fprintln(a.out)
-	a.printFacts(d)
-	if len(d.History) > 0 {
-		fmt.Fprintln(a.out, "\nAttempts")
+	a.printFacts(on, d)
+	if len(d.History) > 1 {
+		fmt.Fprintln(a.out)
 		if err := a.attemptTable(d).print(); err != nil {
 			return err
 		}
 	}
-	if len(d.Artifacts) > 0 {
-		fmt.Fprintln(a.out, "\nArtifacts")
-		if err := a.artifactTable(d.Artifacts).print(); err != nil {
-			return err
-		}
+	sentence, commands := next(d.Experiment)
+	fmt.Fprintf(a.out, "\n%s\n", wrap(sentence, on.width))
+	for _, command := range commands {
+		fmt.Fprintf(a.out, "  studioctl %s\n", command)
 	}
-	fmt.Fprintf(a.out, "\n%s\n", wrap(next(d.Experiment), on.width))
 	return nil
 }
 
-func (a *app) printFacts(d client.Detail) {
+func (a *app) printFacts(on screen, d client.Detail) {
+	var stored []string
+	for _, found := range d.Artifacts {
+		stored = append(stored, found.Label+" "+humanize.Bytes(uint64(max(found.Size, 0))))
+	}
+	finished := timeOf(d.Finished)
+	if finished != "" {
+		finished += "; took " + took(d.Experiment)
+	}
 	for _, fact := range [][2]string{
 		{"Runs", strings.Join(append([]string{d.Script}, d.Args...), " ")},
 		{"Python", withRequirements(d.Python, d.Requirements)},
 		{"Asks for", d.Resources},
 		{"Limit", d.MaxDuration},
 		{"Project", d.Project},
+		{"Pool", strings.TrimSuffix(d.Pool+", executor "+d.Executor, ", executor ")},
 		{"Added", timeOf(d.Added)},
 		{"Started", timeOf(d.Started)},
 		{"Last saved", timeOf(d.Saved)},
-		{"Finished", timeOf(d.Finished)},
-		{"Took", strings.Trim(took(d.Experiment), "-")},
+		{"Finished", finished},
+		{"Stored", strings.Join(stored, ", ")},
 		{"Record", d.Object},
 	} {
-		if text := strings.TrimSpace(fact[1]); text != "" {
-			fmt.Fprintf(a.out, "%-11s %s\n", fact[0], text)
-		}
+		a.fact(on, fact[0], strings.TrimSpace(fact[1]))
 	}
 }
 
@@ -124,45 +130,49 @@ func (a *app) attemptTable(d client.Detail) *table {
 }
 
 // next is what to do now, for each way in which an experiment can stand.
-func next(e client.Experiment) string {
-	logs, get := "studioctl logs "+e.Key, "studioctl get "+e.Key
+func next(e client.Experiment) (sentence string, commands []string) {
+	logs, get := "logs "+e.Key, "get "+e.Key
 	switch statusOf(e) {
 	case "waiting":
-		return "Next: it waits for an executor. `studioctl watch` shows when it is taken or refused; `studioctl explain` tells before a submission whether it would be refused, and why."
+		return "It waits for an executor. See what happens to it, or stop it; `studioctl explain` tells before a submission whether it would be refused:", []string{"watch", "stop " + e.Key}
 	case "running":
-		return "Next: follow it with `" + logs + " -f`, or end it with `studioctl stop " + e.Key + "`."
+		return "Follow it, or stop it:", []string{"logs -f " + e.Key, "stop " + e.Key}
 	case "completed":
-		return "Next: read its output with `" + logs + "`, or fetch what it wrote with `" + get + " LABEL`."
+		return "Read its output, or fetch what it wrote:", []string{logs, get + " LABEL"}
 	case "failed":
-		return "Next: `" + logs + "` shows what it printed; mend the cause and submit it again."
+		return "See what it printed, mend the cause and submit it again:", []string{logs}
 	case "timed_out":
-		return "Next: submit it again with a longer --max-duration or --lifetime; what it wrote is saved: `" + get + "`."
+		return "Submit it again with a longer --max-duration or --lifetime. What it wrote is saved:", []string{get}
 	case "expired":
-		return "Next: submit it again, with a longer --lifetime if the queue is busy."
+		return "Submit it again, with a longer --lifetime if the queue is busy.", nil
 	case "refused":
-		return "Next: change what the reason names, and check it with `studioctl explain` before you submit it again."
+		return "Change what the reason names, and check it with `studioctl explain` before you submit it again.", nil
 	case "lost":
-		return "Next: submit it again; if it is lost once more, tell the people who look after the cluster its key."
+		return "Submit it again; if it is lost once more, tell the people who look after the cluster its key.", nil
 	default:
-		return "Next: `" + logs + "` shows its output, and `" + get + "` what is stored of it."
+		return "See its output, and what is stored of it:", []string{logs, get}
 	}
 }
 
-// wrap breaks text between words where a terminal would break it within them.
+// wrap breaks lines between words where a terminal would break them within.
 func wrap(text string, width int) string {
 	if width < 20 {
 		return text
 	}
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {
-		current := ""
-		for _, word := range strings.Fields(line) {
-			if current != "" && utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) > width {
-				lines, current = append(lines, current), ""
+		for utf8.RuneCountInString(line) > width {
+			head := string([]rune(line)[:width+1])
+			at := strings.LastIndexByte(head, ' ')
+			if at <= 0 || strings.TrimSpace(head[:at]) == "" { // a word that is longer than a line
+				if at = strings.IndexByte(strings.TrimLeft(line, " "), ' '); at < 0 {
+					break
+				}
+				at += len(line) - len(strings.TrimLeft(line, " "))
 			}
-			current = strings.TrimPrefix(current+" "+word, " ")
+			lines, line = append(lines, line[:at]), line[at+1:]
 		}
-		lines = append(lines, current)
+		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
 }

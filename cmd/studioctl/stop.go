@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
@@ -31,10 +29,14 @@ KEY may be the beginning of a key that no other key has.`,
 					return a.printJSON(map[string]any{"key": key, "asked": asked})
 				}
 				if asked {
-					fmt.Fprintf(a.out, "Asked %s to stop. It ends within seconds; see it with: studioctl logs -f %s\n", key, key)
-				} else {
-					fmt.Fprintf(a.out, "%s has ended, or was asked to stop already.\n", key)
+					a.say("Asked %s to stop. It ends within seconds; see it with:\n  studioctl logs -f %s", key, key)
+					return nil
 				}
+				e, err := c.Experiment(cmd.Context(), key)
+				if err != nil {
+					return err
+				}
+				a.say("There was nothing to stop: %s is %s.", key, statusOf(e))
 				return nil
 			})
 		},

@@ -235,7 +235,7 @@ func TestShowTellsHowItStandsWhyAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	env := cluster(t)
 	out := (user{t, env}).must("show", clientKey+"9")
-	for _, part := range []string{"failed", "The program ended with exit code 1.", "train.py --epochs 10", "gpu-t4-spot", "Next: `studioctl logs " + clientKey + "9`"} {
+	for _, part := range []string{"failed", "The program ended with exit code 1.", "train.py --epochs 10", "gpu-t4-spot", "\n  studioctl logs " + clientKey + "9\n"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("show lacks %q:\n%s", part, out)
 		}
@@ -295,4 +295,30 @@ func newSilent(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	return "http://" + listener.Addr().String()
+}
+
+func TestLinesAreBrokenBetweenWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one two three four five six":      "one two three four\nfive six",
+		"short\n  kept as it is":           "short\n  kept as it is",
+		"aWordThatIsLongerThanALine ends":  "aWordThatIsLongerThanALine\nends",
+		"  aWordThatIsLongerThanALineEven": "  aWordThatIsLongerThanALineEven",
+		"ünï ünï ünï ünï ünï ünï":          "ünï ünï ünï ünï ünï\nünï",
+	} {
+		if got := wrap(text, 20); got != want {
+			t.Errorf("wrap(%q) = %q; want %q", text, got, want)
+		}
+	}
+	if long := strings.Repeat("word ", 50); wrap(long, 0) != long {
+		t.Error("what is no terminal has broken lines")
+	}
+}
+
+func TestAMissingArtifactIsAnsweredWithThoseThatThereAre(t *testing.T) {
+	t.Parallel()
+	u := user{t, cluster(t)}
+	if code, _, errOut := u.run("get", "mine", "model"); code != 1 || !strings.Contains(errOut, `no artifact "model" stored: it has modeldir`) {
+		t.Errorf("get mine model = %d: %s", code, errOut)
+	}
 }

@@ -3,30 +3,37 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"text/template"
 	"time"
 )
 
 // welcome tells a user of the local cloud everything that they need.
 func welcome(out io.Writer, s localState, took time.Duration) error {
-	err := welcomeText.Execute(out, map[string]any{"S": s, "Took": took.Round(100 * time.Millisecond)})
+	err := welcomeText.Execute(out, map[string]any{"S": s, "Self": commandName(os.Args[0]), "Took": took.Round(100 * time.Millisecond)})
 	if err != nil {
 		return fmt.Errorf("print what there is: %w", err)
 	}
 	return nil
 }
 
+// commandName is what a person types to call this program as they did.
+func commandName(called string) string {
+	base := filepath.Base(called)
+	found, err := exec.LookPath(base)
+	self, selfErr := os.Executable()
+	if err == nil && selfErr == nil && found == self {
+		return base
+	}
+	return called
+}
+
 // Two-space indented blocks can be copied as they are.
 var welcomeText = template.Must(template.New("welcome").Parse(`The local cloud is ready after {{.Took}}. Ctrl-C ends it and leaves nothing behind.
 
-Submit with studioctl, from another terminal:
-
-  bin/studioctl submit FILE.py --queue rmq_test -f
-  bin/studioctl ps
-  bin/studioctl logs -f KEY
-  bin/studioctl watch
-
-Or with the StudioML client. Its ~/.studioml/config.yaml:
+With the StudioML client, its ~/.studioml/config.yaml:
 
   database:
     type: s3
@@ -56,11 +63,12 @@ Or with the StudioML client. Its ~/.studioml/config.yaml:
   experimentLifetime: 30m
   verbose: info
 
-With it, in the folder of train.py:
+and, in the folder of train.py:
 
   studio run --queue=rmq_test --force-git train.py
 
-Queues that begin with {{.S.SealedQueue}} take encrypted and signed requests only. The client makes them with two more lines:
+Queues that begin with {{.S.SealedQueue}} take encrypted and signed requests only.
+The client makes them with two more lines:
 
   public_key_path: {{.S.RequestKey}}
   signing_key_path: {{.S.SigningKey}}
@@ -68,6 +76,14 @@ Queues that begin with {{.S.SealedQueue}} take encrypted and signed requests onl
   AMQP            {{.S.AMQPURL}}
   S3              {{.S.S3Endpoint}}
   Cloud Storage   STORAGE_EMULATOR_HOST={{.S.StorageEmulator}}
-  Pub/Sub         PUBSUB_EMULATOR_HOST={{.S.PubSubEmulator}}  GOOGLE_CLOUD_PROJECT={{.S.Project}}
+  Pub/Sub         PUBSUB_EMULATOR_HOST={{.S.PubSubEmulator}}
+                  GOOGLE_CLOUD_PROJECT={{.S.Project}}
+
+With studioctl, from another terminal:
+
+  {{.Self}} submit FILE.py -f
+  {{.Self}} ps
+  {{.Self}} watch
+
   Logs            {{.S.Logs}}
 `))

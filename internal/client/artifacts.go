@@ -46,7 +46,7 @@ func (c *Client) Get(ctx context.Context, key, label, dir string) (err error) {
 	name := "experiments/" + key + "/" + label + ".tar"
 	r, err := c.objects.Bucket(c.Store).Object(name).NewReader(ctx)
 	if errors.Is(err, storage.ErrObjectNotExist) {
-		return fmt.Errorf("gs://%s/%s is not there; `studioctl get %s` lists what is: %w", c.Store, path.Clean(name), key, err)
+		return fmt.Errorf("gs://%s/%s is not there: %w", c.Store, path.Clean(name), err)
 	}
 	if err != nil {
 		return fmt.Errorf("read gs://%s/%s: %w", c.Store, name, err)

@@ -73,7 +73,12 @@ func (e *explanation) describe(r *request.Request) {
 		found.Artifacts = append(found.Artifacts, e.artifact(r, x.Artifacts[label]))
 	}
 	e.report.Experiment = found
-	e.unknown("whether every package can be installed, and whether every artifact that is only read is stored")
+	if len(found.Requirements) > 0 {
+		e.unknown("whether the packages can be installed")
+	}
+	if !e.message.Uploaded {
+		e.unknown("whether the artifacts that are only read are stored")
+	}
 }
 
 func (e *explanation) artifact(r *request.Request, a request.Artifact) Artifact {

@@ -33,9 +33,10 @@ type Cluster struct {
 
 // Message is what would be put into a queue.
 type Message struct {
-	Queue string
-	Body  []byte
-	Inner []byte // of a sealed one, where its sender asks; else nil
+	Queue    string
+	Body     []byte
+	Inner    []byte // of a sealed one, where its sender asks; else nil
+	Uploaded bool   // what it reads is stored, or will be before it is sent
 }
 
 // explanation is a report in the making.
