@@ -31,14 +31,15 @@ class Broker:
             return connection.channel().queue_declare(name, passive=True).method.message_count
 
     @contextmanager
-    def copies(self, queue: str):
-        """While it is open, whatever clients publish to a queue is also copied into one of our own."""
+    def copies(self, *queues: str):
+        """While it is open, whatever clients publish to these queues is also copied into one of our own."""
         connection = pika.BlockingConnection(pika.URLParameters(self.url))
         try:
             channel = connection.channel()
             channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True, auto_delete=True)
             own = channel.queue_declare("", exclusive=True).method.queue
-            channel.queue_bind(own, EXCHANGE, routing_key=f"StudioML.{queue}")
+            for queue in queues:
+                channel.queue_bind(own, EXCHANGE, routing_key=f"StudioML.{queue}")
             yield Copies(channel, own)
         finally:
             connection.close()

@@ -18,6 +18,7 @@ FINISH_SECONDS = 180
 POLL_SECONDS = 0.25
 ENDED = ("finished", "failed", "stopped")
 BIN = Path(sys.executable).parent  # where pip puts the client's commands
+REPAIRS = Path(__file__).parent / "repairs"  # what every program of the client's needs repaired
 REPAIRED = ("python", str(Path(__file__).parent / "repaired_studio_run.py"))  # for what the released runner cannot do itself
 
 
@@ -75,7 +76,8 @@ class Project:
     def environment(self, **more: str) -> dict[str, str]:
         """The user's environment; of pytest's own, only what any login has."""
         kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "TMPDIR") if name in os.environ}
-        return {"LANG": "C.UTF-8", **kept, "HOME": str(self.home), "PATH": f"{BIN}:{os.environ['PATH']}", **more}
+        return {
+            "LANG": "C.UTF-8", **kept, "HOME": str(self.home), "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(REPAIRS), **more}
 
     def api(self):
         """The client's database provider, made from the user's config.yaml."""

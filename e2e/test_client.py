@@ -1,7 +1,12 @@
 """What does not work in the released client, whatever runs its experiments. Where one of these fails, a newer client has
-repaired it: remove the repair (client.repair_log_tail, repaired_studio_run.py), its line in README.md, and the test here."""
+repaired it: remove the repair (client.repair_log_tail, repaired_studio_run.py, repairs/sitecustomize.py), its line in README.md, and the test here."""
+
+import logging
+import threading
+from types import SimpleNamespace
 
 import pytest
+from studio.queues.rabbit_queue import RMQueue
 from studio.util import util
 
 from evidence import Stores, finished
@@ -44,3 +49,13 @@ def test_a_config_without_the_resources_is_refused_by_the_client(project):
     assert "KeyError: 'resources_needed'" in project.run("train.py", exit_code=1).output
     project.config_file.write_text(whole.replace("  gpus: 0\n", ""))
     assert "not 'NoneType'" in project.run("train.py", exit_code=1).output
+
+
+def test_a_confirmation_that_comes_before_the_client_awaits_it_breaks_its_connection():
+    """It publishes first and notes the message's number then; on loopback the broker is sometimes faster."""
+    queue = RMQueue.__new__(RMQueue)
+    queue._logger, queue._msg_tracking_lock = logging.getLogger(), threading.RLock()
+    queue._deliveries, queue._acked, queue._nacked, queue._message_number = [], 0, 0, 0
+    confirmation = SimpleNamespace(method=SimpleNamespace(NAME="Basic.Ack", delivery_tag=1))
+    with pytest.raises(ValueError, match="x not in list"):
+        queue._on_delivery_confirmation(confirmation)

@@ -1,9 +1,10 @@
 """What a user writes into config.yaml is what the experiment, its checkpoints and its queue get."""
 
 import json
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 from broker import Broker
+from client import Submission
 from evidence import finished
 
 ENVIRONMENT = """
@@ -27,7 +28,7 @@ env:
 
 EPOCHS = """
 import time
-for epoch in range(12):
+for epoch in range(15):
     print("epoch", epoch)
     with open("../modeldir/epoch.txt", "w") as model:
         model.write(str(epoch))
@@ -55,64 +56,66 @@ def test_the_environment_is_configs_with_percent_names_of_the_program_and_nothin
     }, sorted(env)
 
 
+def submit_with(project, variants: dict[str, str], *args: str) -> dict[str, Submission]:
+    """Submits one experiment for each variant of config.yaml, all at once."""
+    def submit(variant):
+        number, (_, text) = variant
+        config = project.write(f"../variant{number}.yaml", project.config_file.read_text() + text)
+        return project.run(f"--config={config}", *(a.format(number=number) for a in args))
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(variants, pool.map(submit, enumerate(variants.items()))))
+
+
 def test_checkpoints_come_at_save_workspace_frequency(project):
     project.write("epochs.py", EPOCHS)
-    submitted = {}
-    for frequency in ("2s", "1m"):
-        project.configure(f"saveWorkspaceFrequency: {frequency}\n")
-        submitted[frequency] = project.run("epochs.py").key
+    submitted = submit_with(project, {f: f"saveWorkspaceFrequency: {f}\n" for f in ("2s", "1m")}, "epochs.py")
+    often, rarely = submitted["2s"].key, submitted["1m"].key
 
-    seen = {key: [] for key in submitted.values()}  # time of the checkpoint, and the last line of the log tail
-    db, running = project.api(), set(seen)
-    while running:
-        for key in list(running):
-            experiment = db.get_experiment(key)
-            if experiment.status == "finished":
-                running.remove(key)
-            elif experiment.status == "running":
-                tail = [line for line in experiment.info["logtail"] or [] if line.startswith("epoch")]
-                if tail and (not seen[key] or seen[key][-1][1] != tail[-1]):
-                    seen[key].append((experiment.time_last_checkpoint, tail[-1]))
-        time.sleep(0.2)
+    checkpoints = {}  # as the client's API shows them while it runs: when, and the last line of the log tail
+    while (experiment := project.api().get_experiment(often)).status != "finished":
+        epochs = [line for line in experiment.info["logtail"] or [] if line.startswith("epoch")]
+        if epochs:
+            checkpoints[experiment.time_last_checkpoint] = epochs[-1]
+        other = project.api().get_experiment(rarely).info["logtail"] or []
+        assert not other or "epoch 14" in other, "a checkpoint before its time, not the final output"
 
-    often = finished(project, submitted["2s"], wrote=("modeldir",))
-    assert len(seen[often.key]) >= 3, seen
-    times = [at for at, _ in seen[often.key]]
-    assert min(later - earlier for earlier, later in zip(times, times[1:])) > 1, f"not more often than every 2 s: {times}"
-    assert often.files("modeldir") == {"epoch.txt": b"11"}
-    rarely = finished(project, submitted["1m"], wrote=("modeldir",))
-    assert seen[rarely.key] == [], "it ended before its first checkpoint"
+    assert len(checkpoints) >= 3 and len(set(checkpoints.values())) >= 3, checkpoints
+    times = list(checkpoints)
+    assert min(later - earlier for earlier, later in zip(times, times[1:])) > 1, f"more often than every 2 s: {checkpoints}"
+    assert finished(project, often, wrote=("modeldir",)).files("modeldir") == {"epoch.txt": b"14"}
+    assert finished(project, rarely, wrote=("modeldir",)).files("modeldir") == {"epoch.txt": b"14"}
 
 
 def test_queues_and_their_messages_are_as_durable_as_config_says(project, cloud):
     project.write("train.py", "print('trained')")
     broker = Broker(cloud.state["amqp_url"])
-    submitted = []
-    for persistent, durable in {"true": True, "false": False, "'true'": True}.items():
-        project.configure(f"cloud:\n  queue:\n    rmq: {broker.url}\n    persistent: {persistent}\n")
-        queue = f"{project.queue}_{len(submitted)}"
-        with broker.copies(queue) as copies:
-            submitted.append(project.run(f"--queue={queue}", "train.py").key)
-            message, properties = copies.next()
-        assert json.loads(message)["experiment"]["key"] == submitted[-1]
-        assert properties.delivery_mode == (2 if durable else None)
+    durable = {"true": True, "false": False, "'true'": True}
+    queues = {persistent: f"{project.queue}_{number}" for number, persistent in enumerate(durable)}
+    variants = {persistent: f"cloud:\n  queue:\n    rmq: {broker.url}\n    persistent: {persistent}\n" for persistent in durable}
+
+    with broker.copies(*queues.values()) as copies:
+        submitted = submit_with(project, variants, f"--queue={project.queue}_{{number}}", "train.py")
+        sent = {json.loads(body)["experiment"]["key"]: properties for body, properties in (copies.next() for _ in durable)}
+
+    for persistent, submission in submitted.items():
+        properties = sent[submission.key]
+        assert properties.delivery_mode == (2 if durable[persistent] else None)
         assert (properties.app_id, properties.content_type) == ("studioml", "application/json")
-        declared = broker.queue(queue)
-        assert (declared["durable"], declared["auto_delete"]) == (durable, False)
-    for key in submitted:
-        assert "trained\n" in finished(project, key).output
+        declared = broker.queue(queues[persistent])
+        assert (declared["durable"], declared["auto_delete"]) == (durable[persistent], False)
+        assert "trained\n" in finished(project, submission.key).output
 
 
 def test_verbose_takes_every_form_that_the_client_takes(project):
     project.write("train.py", "print('trained')")
     forms = ("debug", "error", "10", "true")
-    prints = {}
-    for verbose in forms:
-        project.configure(f"verbose: {verbose}\n")
-        prints[verbose] = project.run(f"--experiment={project.queue}_{verbose}", "train.py").output
 
+    submitted = submit_with(project, {form: f"verbose: {form}\n" for form in forms}, f"--experiment={project.queue}_{{number}}", "train.py")
+
+    prints = {form: submission.output for form, submission in submitted.items()}
     assert "sending message" in prints["debug"] and "sending message" in prints["10"]
     assert "submitted experiment" in prints["true"], "the number 1 to the client, which means everything"
     assert "submitted experiment" not in prints["error"]
-    for verbose in forms:
-        assert "trained\n" in finished(project, f"{project.queue}_{verbose}").output
+    for number in range(len(forms)):
+        assert "trained\n" in finished(project, f"{project.queue}_{number}").output
