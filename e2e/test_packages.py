@@ -35,4 +35,3 @@ def test_a_second_experiment_finds_the_environment_of_the_first(project):
     finished(project, project.run("train.py").key)
     second = finished(project, project.run("train.py").key)
     assert "requirements found ready.\n" in second.output
-    assert second.experiment.time_finished - second.experiment.time_started < 5
