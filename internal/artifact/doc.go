@@ -8,8 +8,8 @@
 // that a program owns is packed through [os.Root] too, without following a link or waiting on a pipe, so that the program
 // cannot make the executor read a file of the machine for it.
 //
-// Errors: [ErrNotExist] and [ErrPrecondition] are answers of the store. [*RefusedError], [*UnpackError] and [*PackError] are
-// permanent, and their text tells the experimenter what to do. [*DeniedError] says who must be granted what. Everything else
-// is the infrastructure's and may be retried with the same arguments: a put is atomic, and unpacking again replaces what was
-// there. No error carries a credential.
+// Errors: [ErrNotExist] and [ErrPrecondition] are answers of the store. [*RefusedError], [*UnpackError], [*PackError] and
+// [*WebError] are permanent, and their text tells the experimenter what to do. [*DeniedError] says who must be granted what.
+// Everything else is the infrastructure's and may be retried with the same arguments: a put is atomic, and unpacking again
+// replaces what was there. No error carries a credential, nor the query of a URL.
 package artifact
