@@ -14,6 +14,7 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/storage"
+	"github.com/google/uuid"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
@@ -48,6 +49,10 @@ func TestEveryKindOfInputReachesADefiniteEnd(t *testing.T) {
 	t.Run("what is no experiment becomes a dead letter", func(t *testing.T) {
 		t.Parallel()
 		testDeadLetters(t, s)
+	})
+	t.Run("what explain foretells comes true, word for word", func(t *testing.T) {
+		t.Parallel()
+		testForetold(t, s)
 	})
 }
 
@@ -180,7 +185,7 @@ func (s *studio) deadLetters(t *testing.T) <-chan message.DeadLetter {
 	}
 	prefix := "projects/" + s.cloud.Project
 	sub, err := messages.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{
-		Name: prefix + "/subscriptions/path-dead-letters", Topic: prefix + "/topics/studio-dead-letters", AckDeadlineSeconds: 10,
+		Name: prefix + "/subscriptions/path-dead-letters-" + uuid.NewString(), Topic: prefix + "/topics/studio-dead-letters", AckDeadlineSeconds: 10,
 	})
 	if err != nil {
 		t.Fatal(errors.Join(err, messages.Close()))
