@@ -305,7 +305,9 @@ func (d *demo) line(name, what, text string) {
 // lineAt prints a line under the lock.
 func (d *demo) lineAt(at time.Time, name, what, text string) {
 	on := d.screenOf(d.out)
-	fmt.Fprintf(d.out, "%s  %-6s  %s %s\n", on.paint(dim, fmt.Sprintf("%6.1fs", at.Sub(d.began).Seconds())), name, on.paint(hopStyle(what, text), fmt.Sprintf("%-12s", what)), text)
+	began := fmt.Sprintf("%6.1fs", at.Sub(d.began).Seconds())
+	indent := len(began) + len(gap) + 6 + len(gap) + hopWidth
+	fmt.Fprintf(d.out, "%s  %-6s  %s%s\n", on.paint(dim, began), name, on.paintHop(what, text), hang(text, on.width, indent))
 }
 
 // lineWriter hands over whole lines.

@@ -18,11 +18,19 @@ func eventLine(e event.Event, on screen) string {
 		who = who[:min(len(who), shortest)]
 	}
 	what, text := hop(e.Type), describe(e.Data, e.Type)
-	return fmt.Sprintf("%s  %-*s  %s %s", on.paint(dim, e.Time.Local().Format(time.TimeOnly)), shortest, who, on.paint(hopStyle(what, text), fmt.Sprintf("%-12s", what)), text)
+	indent := len(time.TimeOnly) + len(gap) + max(len(who), shortest) + len(gap) + hopWidth
+	return fmt.Sprintf("%s  %-*s  %s%s", on.paint(dim, e.Time.Local().Format(time.TimeOnly)), shortest, who, on.paintHop(what, text), hang(text, on.width, indent))
 }
 
 // wideEnough is the width of a terminal that shows whole keys beside what happened.
 const wideEnough = 120
+
+// hopWidth is that of the column which names a hop.
+const hopWidth = 13
+
+func (s screen) paintHop(what, text string) string {
+	return s.paint(hopStyle(what, text), fmt.Sprintf("%-*s", hopWidth, what))
+}
 
 // hopStyle colours the ends of an experiment's way by how it ended.
 func hopStyle(what, text string) style {

@@ -20,7 +20,8 @@ func newGet(a *app) *cobra.Command {
 		Use: "get KEY [LABEL]", Short: "List an experiment's artifacts, or fetch one", Args: usageArgs(cobra.RangeArgs(1, 2)), GroupID: groupExperiments,
 		SuggestFor: []string{"download", "fetch", "artifacts", "cp"},
 		Long: `Get lists what is stored of an experiment, or unpacks one of the artifacts over
-what the folder holds.
+what the folder holds. What lies in the folder of a script is submitted with it:
+fetch to elsewhere what you do not want there.
 
 KEY may be the beginning of a key that no other key has.`,
 		Example: `  studioctl get 1764000000_0f7c                    list them

@@ -75,7 +75,10 @@ func (p *progress) say(act string) {
 
 // bytes says how far a transfer has come, as client.Progress.
 func (p *progress) bytes(act string, done, total int64) {
-	text := act + ", " + humanize.Bytes(uint64(max(done, 0)))
+	text := act
+	if done > 0 {
+		text += ", " + humanize.Bytes(uint64(done))
+	}
 	if total > 0 {
 		text += fmt.Sprintf(" of %s (%d %%)", humanize.Bytes(uint64(total)), 100*done/total)
 	}

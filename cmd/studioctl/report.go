@@ -119,8 +119,5 @@ func (a *app) fact(on screen, name, text string) {
 		return
 	}
 	const indent = 11
-	if on.width > indent+20 {
-		text = strings.ReplaceAll(wrap(text, on.width-indent), "\n", "\n"+strings.Repeat(" ", indent))
-	}
-	fmt.Fprintf(a.out, "%s %s\n", on.paint(dim, fmt.Sprintf("%-*s", indent-1, name)), text)
+	fmt.Fprintf(a.out, "%s %s\n", on.paint(dim, fmt.Sprintf("%-*s", indent-1, name)), hang(text, on.width, indent))
 }

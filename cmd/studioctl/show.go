@@ -177,6 +177,14 @@ func wrap(text string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
+// hang wraps the text of a last column, whose lines all begin at indent.
+func hang(text string, width, indent int) string {
+	if width < indent+20 {
+		return text
+	}
+	return strings.ReplaceAll(wrap(text, width-indent), "\n", "\n"+strings.Repeat(" ", indent))
+}
+
 // withClient opens a client for a command and closes it afterwards.
 func (a *app) withClient(ctx context.Context, do func(*client.Client, target) error) error {
 	c, to, err := a.connect(ctx)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/api/option"
 
+	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/fakegcs"
 )
 
@@ -320,5 +321,19 @@ func TestAMissingArtifactIsAnsweredWithThoseThatThereAre(t *testing.T) {
 	u := user{t, cluster(t)}
 	if code, _, errOut := u.run("get", "mine", "model"); code != 1 || !strings.Contains(errOut, `no artifact "model" stored: it has modeldir`) {
 		t.Errorf("get mine model = %d: %s", code, errOut)
+	}
+}
+
+func TestAnEventsWordsStayInTheirColumn(t *testing.T) {
+	t.Parallel()
+	e := event.Event{Type: event.Refused, Data: event.Data{MessageID: "0123456789", Reason: "no_fit", Detail: strings.Repeat("word ", 30)}}
+	lines := strings.Split(eventLine(e, screen{terminal: true, width: 80}), "\n")
+	for i, line := range lines {
+		if len(line) > 80 || i > 0 && !strings.HasPrefix(line, strings.Repeat(" ", 40)+"word") {
+			t.Errorf("line %d is %q", i, line)
+		}
+	}
+	if len(lines) < 3 || strings.Contains(eventLine(e, screen{}), "\n") {
+		t.Errorf("%d lines on a terminal; want several there, and one elsewhere", len(lines))
 	}
 }

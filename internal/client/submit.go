@@ -45,6 +45,7 @@ func (c *Client) Submit(ctx context.Context, s Submission) (_ Submitted, err err
 	if err := c.storeRecord(ctx, key, experiment); err != nil {
 		return Submitted{}, err
 	}
+	c.telling("waiting for RabbitMQ to take it", 0)(0)
 	if err := publish(ctx, c.AMQPURL, s.Queue, body); err != nil {
 		return Submitted{}, fmt.Errorf("submit %s: %w", key, err)
 	}
