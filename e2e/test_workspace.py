@@ -114,7 +114,7 @@ def test_studioml_ignore_is_left_to_the_client_which_heeds_it_for_hyperparameter
     assert set(done.files("workspace")) == {".studioml_ignore", "train.py"}
 
 
-def test_twenty_thousand_small_files_arrive(project, record_property):
+def test_twenty_thousand_small_files_arrive(project):
     digest, names = hashlib.sha256(), sorted(f"data/{i // 100:03d}/{i:05d}.txt" for i in range(20_000))
     for name in names:
         content = f"{name} is small\n"
@@ -124,13 +124,9 @@ def test_twenty_thousand_small_files_arrive(project, record_property):
 
     began = time.time()
     submitted = project.run("count.py")
-    queued = time.time()
 
     done = finished(project, submitted.key)
     assert f"files: 20000 digest: {digest.hexdigest()}\n" in done.output
-    taken = {
-        "client packs, stores and submits": queued - began,
-        "queue": done.experiment.time_started - queued,
-        "executor, from claim to end": done.experiment.time_finished - done.experiment.time_started,
-    }
-    print({what: f"{seconds:.1f} s" for what, seconds in taken.items()})
+    whole = done.experiment.time_finished - began
+    executor = done.experiment.time_finished - done.experiment.time_started
+    print(f"20,000 files: {whole:.1f} s in all, of which {executor:.1f} s in the executor, from claim to end")
