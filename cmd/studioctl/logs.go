@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,10 +45,10 @@ func (a *app) printOutput(ctx context.Context, c *client.Client, key string) err
 		return recordErr
 	}
 	if e.Reason != "" {
-		fmt.Fprintln(a.errOut, e.Reason)
+		a.tell("%s", e.Reason)
 		return nil
 	}
-	fmt.Fprintf(a.errOut, "Nothing is saved yet; the experiment is %s. Follow it with: studioctl logs -f %s\n", e.Status, key)
+	a.tell("Nothing is saved yet; the experiment is %s. Follow it with:\n  studioctl logs -f %s", e.Status, key)
 	return nil
 }
 
@@ -66,12 +65,17 @@ func (a *app) follow(ctx context.Context, c *client.Client, key string) error {
 	if err != nil {
 		return err
 	}
+	var refused *refusedError
+	if errors.As(context.Cause(ctx), &refused) {
+		a.tell("%s: %s", key, a.screenOf(a.errOut).paint(red, refused.Error()))
+		return &exitError{code: exitIncomplete}
+	}
 	if !last.Ended() { // interrupted
-		fmt.Fprintf(a.errOut, "%s goes on by itself. Follow it again with: studioctl logs -f %s\n", key, key)
+		a.tell("The experiment goes on. Follow it again with:\n  studioctl logs -f %s", key)
 		return ctx.Err()
 	}
 	if last.Outcome != "completed" {
-		fmt.Fprintf(a.errOut, "%s: %s. %s\n", key, a.screenOf(a.errOut).paint(styleOf(last.Outcome), statusOf(last)), last.Reason)
+		a.tell("%s: %s. %s", key, a.screenOf(a.errOut).paint(styleOf(last.Outcome), statusOf(last)), last.Reason)
 		return &exitError{code: exitIncomplete}
 	}
 	return nil

@@ -49,7 +49,7 @@ names another file. What stands after -- goes to the program.
 		RunE: func(cmd *cobra.Command, args []string) error { return a.submit(cmd.Context(), f, args[0], args[1:]) },
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "follow the output until the experiment has ended; exit 3 if it does not complete")
+	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "follow the output, as it is saved (--save-every), until the experiment has ended; exit 3 if it does not complete")
 	return cmd
 }
 
@@ -90,6 +90,11 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 		return err
 	}
 	defer func() { _ = c.Close() }() // nothing is left to be written
+	following, refused, stop := ctx, (*refusals)(nil), func() {}
+	if f.follow {
+		following, refused, stop = a.watchRefusals(ctx, state)
+	}
+	defer stop()
 	submitting := a.progress("submitting " + s.Script)
 	c.Progress = submitting.bytes
 	submitted, err := c.Submit(ctx, s)
@@ -100,12 +105,13 @@ func (a *app) submit(ctx context.Context, f submitFlags, script string, args []s
 	if a.json {
 		err = a.printJSON(submitted)
 	} else {
-		fmt.Fprintf(a.out, "Submitted %s to %s. Follow it with: studioctl logs -f %s\n", submitted.Key, submitted.Queue, submitted.Key)
+		a.say("Submitted %s to %s. Follow it with: studioctl logs -f %s", submitted.Key, submitted.Queue, submitted.Key)
 	}
 	if err != nil || !f.follow {
 		return err
 	}
-	return a.follow(ctx, c, submitted.Key)
+	refused.want(submitted.MessageID)
+	return a.follow(following, c, submitted.Key)
 }
 
 // submission checks what can be checked here, so that nothing is stored for a request that would be refused.
