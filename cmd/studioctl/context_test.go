@@ -58,6 +58,14 @@ func (u user) shown(setting string, args ...string) (text, from string) {
 	return v.Value, v.From
 }
 
+func with(env map[string]string, name, text string) map[string]string {
+	env = maps.Clone(env)
+	if name != "" {
+		env[name] = text
+	}
+	return env
+}
+
 func TestFlagsComeBeforeTheEnvironmentAndThatBeforeTheContexts(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
@@ -134,6 +142,9 @@ func TestContextsAreMadeChangedUsedAndForgotten(t *testing.T) {
 		t.Errorf("pools = %q after their removal", pools)
 	}
 	u.must("context", "use", "team")
+	if out := (user{t, with(u.env, "STUDIOCTL_CONTEXT", "local")}).must("context", "use", "team"); !strings.Contains(out, "once STUDIOCTL_CONTEXT is unset: it comes first, and names local") {
+		t.Errorf("use says %q", out)
+	}
 	if list := u.must("context", "list"); !strings.Contains(list, "*  team") {
 		t.Errorf("the list marks another:\n%s", list)
 	}

@@ -157,6 +157,9 @@ func newContextUse(a *app) *cobra.Command {
 			if args[0] == localContext {
 				c.Current = "" // whatever the environment says comes before it, as without any context
 			}
+			if first := a.lookup("STUDIOCTL_CONTEXT"); first != "" && first != args[0] {
+				return a.saved(c, args[0], "Commands will work with the context %s once STUDIOCTL_CONTEXT is unset: it comes first, and names "+first+".")
+			}
 			return a.saved(c, args[0], "Commands work with the context %s now.")
 		},
 	}

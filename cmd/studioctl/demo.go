@@ -32,12 +32,13 @@ const (
 
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Run two experiments through the whole path, from nothing", Args: usageArgs(cobra.NoArgs), GroupID: groupClouds,
+		Use: "demo", Short: "Run two experiments through the whole path, from nothing", GroupID: groupClouds,
 		Long: `Demo starts a local cloud, submits a real training (scikit-learn's digits) twice
 as the StudioML client would, once in clear and once sealed and signed, and
 shows each hop as it happens. Exit code 0 says that both completed. Nothing
 stays when it ends.`,
 		Example: "  studioctl demo",
+		Args:    usageArgs(a.withoutJSON(cobra.NoArgs, "`studioctl watch --json` prints what happens")),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
 	}
 }

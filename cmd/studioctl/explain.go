@@ -28,7 +28,7 @@ import (
 type explainFlags struct {
 	submitFlags
 	pools, tenants, privateKey, passphrase string
-	clearText, offline                     bool
+	clearText, clearTextSaid, offline      bool
 }
 
 func newExplain(a *app) *cobra.Command {
@@ -55,9 +55,7 @@ The cluster's pools and tenants come from the context, or from --pools and
       --pools pools.json --tenants tenants.json < message.json`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("clear-text") {
-				f.clearText = strings.EqualFold(a.lookup("CLEAR_TEXT_MESSAGES"), "true")
-			}
+			f.clearTextSaid = cmd.Flags().Changed("clear-text")
 			return a.explain(cmd, f, args[0], args[1:])
 		},
 	}
@@ -106,6 +104,9 @@ func (a *app) explain(cmd *cobra.Command, f explainFlags, file string, args []st
 	looking := a.progress("looking at the record")
 	report := cluster.Explain(ctx, m)
 	looking.end()
+	if f := report.Refusal; f != nil && f.Reason == string(admission.ClearRefused) && to.clearTextUnsaid {
+		report.Unknown = append(report.Unknown, "whether the cluster takes requests in clear: nothing says so here (--clear-text, or clear_text of the context), and by default it does not")
+	}
 	return a.printReport(report, workspace)
 }
 
@@ -117,13 +118,19 @@ func (a *app) explained(f explainFlags) (target, error) {
 	to, err := a.deployment()
 	pools, tenants := cmp.Or(f.pools, a.lookup("POOLS")), cmp.Or(f.tenants, a.lookup("TENANTS"))
 	if err != nil && pools != "" && tenants != "" {
-		to, err = target{S3Hosts: []string{"storage.googleapis.com"}, Deployment: client.Deployment{S3Endpoint: "https://storage.googleapis.com"}}, nil
+		clear := a.lookup("CLEAR_TEXT_MESSAGES")
+		to, err = target{
+			S3Hosts: []string{"storage.googleapis.com"}, ClearText: strings.EqualFold(clear, "true"), clearTextUnsaid: clear == "",
+			Deployment: client.Deployment{S3Endpoint: "https://storage.googleapis.com"},
+		}, nil
 	}
 	if err != nil {
 		return to, err
 	}
 	to.Pools, to.Tenants = cmp.Or(pools, to.Pools), cmp.Or(tenants, to.Tenants)
-	to.ClearText = to.ClearText || f.clearText
+	if f.clearTextSaid {
+		to.ClearText, to.clearTextUnsaid = f.clearText, false
+	}
 	if f.privateKey != "" {
 		to.RequestKeys, to.Passphrase = f.privateKey, f.passphrase
 	}

@@ -89,7 +89,8 @@ func TestExplainForetellsASubmission(t *testing.T) {
 		"too many slots": {args: []string{"--clear-text", "--gpus", "64"}, code: 3, says: []string{
 			"refused by the bridge: no_fit", "resources_needed.gpus asks for 64 and the largest pool for it, gpu, has 4", "a dead letter, and a Failed report",
 		}},
-		"clear where none is taken": {code: 3, says: []string{"refused by the bridge: clear_refused", "CLEAR_TEXT_MESSAGES"}},
+		"clear where none is taken": {args: []string{"--clear-text=false"}, code: 3, says: []string{"refused by the bridge: clear_refused", "CLEAR_TEXT_MESSAGES"}},
+		"clear where nobody says":   {code: 3, says: []string{"clear_refused", "Not known  whether the cluster takes requests in clear"}},
 		"a queue of no work":        {args: []string{"--queue", "test"}, code: 3, says: []string{"It would never be read", "queues begin with rmq_"}},
 		"clear into a sealed queue": {args: []string{"--clear-text", "--queue", "rmq_lab_1"}, code: 3, says: []string{"take sealed and signed requests only"}},
 		"sealed":                    {args: append([]string{"--queue", "rmq_lab_1"}, keys...), says: []string{"It would run in the pool cpu", "made with a key that is registered for the prefix rmq_lab", "Not known"}},

@@ -13,7 +13,7 @@ import (
 func newLogs(a *app) *cobra.Command {
 	follow := false
 	cmd := &cobra.Command{
-		Use: "logs KEY", Short: "Print an experiment's output, as far as it is saved", Args: usageArgs(cobra.ExactArgs(1)), GroupID: groupExperiments,
+		Use: "logs KEY", Short: "Print an experiment's output, as far as it is saved", Args: usageArgs(a.withoutJSON(cobra.ExactArgs(1), "`studioctl show --json` has what is known of it")), GroupID: groupExperiments,
 		SuggestFor: []string{"log", "output", "tail"},
 		Long: `Logs prints what is saved of the output. While an experiment runs, that is what
 it had printed at its last checkpoint (--save-every of submit).

@@ -38,6 +38,8 @@ func TestErrorsSayWhatToDoNextAndExitCodesTellThemApart(t *testing.T) {
 		"no such command":           {args: []string{"pss"}, code: 2, says: "did you mean `studioctl ps`?"},
 		"no such command below":     {args: []string{"context", "lists"}, code: 2, says: "did you mean `studioctl context list`?"},
 		"nothing like it":           {args: []string{"frobnicate"}, code: 2, says: "see `studioctl --help`"},
+		"JSON of what has none":     {args: []string{"demo", "--json"}, code: 2, says: "`studioctl watch --json` prints what happens"},
+		"JSON of an output":         {args: []string{"logs", "k", "--json"}, code: 2, says: "`studioctl show --json`"},
 		"no such flag":              {args: []string{"ps", "--colour"}, code: 2, says: "unknown flag: --colour"},
 		"argument missing":          {args: []string{"logs"}, code: 2, says: "see `studioctl logs --help`"},
 		"script missing":            {args: append([]string{"submit", "nowhere.py"}, project...), code: 2, says: "the script nowhere.py is not a file"},

@@ -97,6 +97,16 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// withoutJSON refuses --json for a command whose output is for people or is the program's own.
+func (a *app) withoutJSON(check cobra.PositionalArgs, instead string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if a.json {
+			return fmt.Errorf("%s prints no JSON: %s", cmd.CommandPath(), instead)
+		}
+		return check(cmd, args)
+	}
+}
+
 // family makes a command that only holds others: alone it shows its help, and what it does not hold is a usage error with
 // the names that are like it.
 func family(parent *cobra.Command) {

@@ -30,7 +30,8 @@ type target struct {
 	RequestKeys string   `json:"request_keys,omitempty"`    // file of the key that opens sealed requests; the local cloud's
 	Passphrase  string   `json:"passphrase_file,omitempty"` // file of its passphrase
 
-	amqp value // where the URL comes from
+	amqp            value // where the URL comes from
+	clearTextUnsaid bool
 }
 
 // targetFlags say which deployment a command is for.
@@ -121,7 +122,7 @@ func (a *app) deployment() (target, error) {
 	t := target{
 		Context: r.context, Queue: get("queue"), EventsTopic: cmp.Or(get("events_topic"), "studio-events"),
 		RequestKey: get("request_key"), SigningKey: get("signing_key"), Pools: get("pools"), Tenants: get("tenants"),
-		ClearText: strings.EqualFold(get("clear_text"), "true"), S3Hosts: []string{"storage.googleapis.com"}, amqp: r.broker(),
+		ClearText: strings.EqualFold(get("clear_text"), "true"), clearTextUnsaid: get("clear_text") == "", S3Hosts: []string{"storage.googleapis.com"}, amqp: r.broker(),
 		Deployment: client.Deployment{
 			Project: get("project"), Store: get("store"), Metadata: get("metadata"),
 			S3Endpoint:      cmp.Or(get("s3_endpoint"), "https://storage.googleapis.com"),

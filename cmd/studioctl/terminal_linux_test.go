@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"strings"
@@ -277,14 +276,6 @@ func TestTheShellDoesNotWaitForAStorageThatDoesNotAnswer(t *testing.T) {
 	if took := time.Since(began); took < completionWait || took > 3*completionWait || strings.TrimSpace(out) != ":4" {
 		t.Errorf("completion took %s and offered %q", took, out)
 	}
-}
-
-func with(env map[string]string, name, text string) map[string]string {
-	env = maps.Clone(env)
-	if name != "" {
-		env[name] = text
-	}
-	return env
 }
 
 // newSilent is the address of a service that takes connections and never answers.
