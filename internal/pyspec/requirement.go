@@ -16,7 +16,9 @@ var (
 	archive = regexp.MustCompile(`(?i)\.(whl|zip|tar|tgz|tbz2?|txz|tlz|tar\.[a-z0-9]+)$`)
 	// option is a flag after a requirement, such as --hash and --config-settings.
 	option = regexp.MustCompile(`\s--?[A-Za-z]`)
-	dashes = regexp.MustCompile(`[-_.]+`)
+	// editable is how pip freeze, and so the client, lists a package of which somebody works on a clone. It is installed like any other.
+	editable = regexp.MustCompile(`^(?:-e|--editable)[=\s]\s*(git\+https?://\S+)$`)
+	dashes   = regexp.MustCompile(`[-_.]+`)
 )
 
 // ParseRequirements returns the requirements in one order and spelling, without comments and repetitions. They go to uv
@@ -46,7 +48,7 @@ func parseRequirement(line string) (string, error) {
 		return "", nil
 	}
 	text, _, _ = strings.Cut(text, " #")
-	text = strings.TrimSpace(text)
+	text = editable.ReplaceAllString(strings.TrimSpace(text), "$1")
 	switch {
 	case text == "":
 		return "", nil

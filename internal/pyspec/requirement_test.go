@@ -18,6 +18,8 @@ func TestRequirementsAreBroughtIntoOneForm(t *testing.T) {
 		"a @ https://host/a-1.0-py3-none-any.whl":    "a @ https://host/a-1.0-py3-none-any.whl",
 		"A@git+https://host/a.git@v1#egg=a":          "a @ git+https://host/a.git@v1#egg=a",
 		"git+https://host/a.git@v1":                  "git+https://host/a.git@v1",
+		"-e git+https://host/a.git@0f3c#egg=a":       "git+https://host/a.git@0f3c#egg=a",
+		"--editable=git+https://host/a.git@0f3c":     "git+https://host/a.git@0f3c",
 		"https://host/a-1.0-py3-none-any.whl":        "https://host/a-1.0-py3-none-any.whl",
 		"numpy # the usual":                          "numpy",
 		"# nothing":                                  "",
@@ -36,7 +38,7 @@ func TestRequirementsAreBroughtIntoOneForm(t *testing.T) {
 func TestRequirementsThatAreNoPackagesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
-		"-r /etc/passwd", "-e .", "--index-url=https://evil.test", " --pre", "numpy --hash=sha256:00", "numpy -r x",
+		"-r /etc/passwd", "-e .", "-e /a", "-e file:///a", "-e git+ssh://git@host/a", "-e git+https://host/a -r x", "--index-url=https://evil.test", " --pre", "numpy --hash=sha256:00", "numpy -r x",
 		"numpy\n--index-url https://evil.test", "numpy\x00", "numpy\r-e .", "numpy\u2028-e .", "numpy \\",
 		"file:///etc", "a @ file:///etc", "a @ /etc", "a @ ./a", "a@../a", "/etc", "./a", "../a", "a/b", "~/a", "a.whl", "dir/a.tar.gz", "a.zip",
 		"a @ ssh://host/a", "a @ git+ssh://git@host/a", "a @ git+file:///a", "a @ ext::sh -c id", "git+file:///a", "ftp://host/a",
