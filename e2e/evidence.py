@@ -81,7 +81,10 @@ def finished(project, key: str, wrote: tuple[str, ...] = (), ended: str = "compl
     assert None not in times and times == sorted(times), f"added, started, last checkpoint, finished: {times}"
 
     labels = {label for label, art in experiment.artifacts.items() if art.is_mutable}
-    assert set(stores.listing(f"experiments/{key}/")) == {f"experiments/{key}/{label}.tar" for label in labels | {"output"}}
-    assert {label for label in labels if seen.files(label)} == labels & WRITTEN_BY_EXECUTOR | set(wrote)
+    prefix, suffix = f"experiments/{key}/", ".tar"
+    stored = {name.removeprefix(prefix).removesuffix(suffix) for name in stores.listing(prefix)}
+    missing = labels - stored  # where no program ran, what was not fetched before the fault is not stored either
+    assert stored <= labels | {"output"} and "output" in stored and (exit_code is None or not missing), f"stored: {stored}"
+    assert {label for label in stored if seen.files(label)} == stored & WRITTEN_BY_EXECUTOR | set(wrote)
     assert seen.files("output")["output"].decode() == seen.output, "the client's log tail is the whole of output"
     return seen
