@@ -73,7 +73,7 @@ func TestARequestCannotNameTheMachineItself(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{
 		"127.0.0.1:80", "169.254.169.254:80", "[::1]:80", "[fe80::1]:80", "0.0.0.0:80", "[::ffff:127.0.0.1]:80", "[::ffff:169.254.169.254]:80",
-		"[fd20:ce::254]:80", "[fd00:ec2::254]:80",
+		"[fd20:ce::254]:80", "[fd00:ec2::254]:80", "[fd20:ce::254%lo]:80", "[fd00:ec2::254%1]:80",
 	} {
 		if err := refuseOwn("tcp", address, nil); err == nil {
 			t.Errorf("%s is let through", address)

@@ -33,7 +33,7 @@ func refuseOwn(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", address, err)
 	}
-	ip := addr.Addr().Unmap()
+	ip := addr.Addr().Unmap().WithZone("") // the system ignores a zone where it means nothing
 	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() || isMetadataServer(ip) {
 		return fmt.Errorf("connect to %s: a request may not name an address of the executor's own machine", ip)
 	}
