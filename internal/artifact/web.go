@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -78,7 +79,7 @@ func redirect(r *http.Request, via []*http.Request) error {
 
 func (w *web) Open(ctx context.Context, o Object) (io.ReadCloser, Info, error) {
 	ctx, dog := watch(ctx, w.stall)
-	answer, err := w.try(ctx, o, dog) //nolint:bodyclose // the reader that is returned closes it
+	answer, err := w.try(ctx, o, dog, nil) //nolint:bodyclose // the reader that is returned closes it
 	if err != nil {
 		err = webFault(o, cause(ctx, err))
 		dog.end(nil)
@@ -89,7 +90,7 @@ func (w *web) Open(ctx context.Context, o Object) (io.ReadCloser, Info, error) {
 	body := answer.Body
 	if tag := answer.Header.Get("ETag"); answer.ContentLength > 0 && tag != "" {
 		body = &resumed{body: body, size: answer.ContentLength, again: func(offset int64) (io.ReadCloser, error) {
-			return w.rest(ctx, o, tag, offset)
+			return w.rest(ctx, o, dog, tag, offset)
 		}}
 	}
 	fault := func(err error) error { return webFault(o, cause(ctx, err)) }
@@ -97,11 +98,11 @@ func (w *web) Open(ctx context.Context, o Object) (io.ReadCloser, Info, error) {
 }
 
 // try asks until there is an answer, or one that no retry changes.
-func (w *web) try(ctx context.Context, o Object, dog *watchdog) (*http.Response, error) {
+func (w *web) try(ctx context.Context, o Object, dog *watchdog, header http.Header) (*http.Response, error) {
 	pause := w.pause
 	for n := 1; ; n++ {
-		answer, err := w.get(ctx, o, nil)
-		if err == nil && answer.StatusCode == http.StatusOK {
+		answer, err := w.get(ctx, o, header)
+		if err == nil && (answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusPartialContent && header != nil) {
 			return answer, nil
 		}
 		if err == nil {
@@ -130,13 +131,14 @@ func (w *web) get(ctx context.Context, o Object, header http.Header) (*http.Resp
 	return w.client.Do(r)
 }
 
-// rest asks for what is left of the file, if it is still the one that tag names.
-func (w *web) rest(ctx context.Context, o Object, tag string, offset int64) (io.ReadCloser, error) {
-	answer, err := w.get(ctx, o, http.Header{"Range": {"bytes=" + strconv.FormatInt(offset, 10) + "-"}, "If-Range": {tag}})
+// rest asks for what is left of the file, if it is still the one that tag names, and believes no other part to be that.
+func (w *web) rest(ctx context.Context, o Object, dog *watchdog, tag string, offset int64) (io.ReadCloser, error) {
+	from := strconv.FormatInt(offset, 10) + "-"
+	answer, err := w.try(ctx, o, dog, http.Header{"Range": {"bytes=" + from}, "If-Range": {tag}})
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode != http.StatusPartialContent {
+	if answer.StatusCode != http.StatusPartialContent || !strings.HasPrefix(answer.Header.Get("Content-Range"), "bytes "+from) {
 		return nil, errors.Join(errors.New("the server does not go on where the download broke off"), answer.Body.Close())
 	}
 	return answer.Body, nil

@@ -109,8 +109,9 @@ func TestABrokenWebDownloadGoesOnAtItsOffset(t *testing.T) {
 	body := strings.Repeat("0123456789", 500_000)
 	var downloads, resumed atomic.Int32
 	w, address := serveTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Range") != "" && r.Header.Get("If-Range") == `"v1"` {
-			resumed.Add(1)
+		if r.Header.Get("Range") != "" && r.Header.Get("If-Range") == `"v1"` && resumed.Add(1) == 1 {
+			http.Error(w, "", http.StatusServiceUnavailable)
+			return
 		}
 		w.Header().Set("ETag", `"v1"`)
 		if downloads.Add(1) < 3 {
@@ -122,8 +123,26 @@ func TestABrokenWebDownloadGoesOnAtItsOffset(t *testing.T) {
 	if _, err := Fetch(t.Context(), w, webObject(t, address+"/f"), dir, Limits{}); err != nil {
 		t.Fatal(err)
 	}
-	if data, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(data) != body || resumed.Load() != 2 {
+	if data, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(data) != body || resumed.Load() != 3 {
 		t.Errorf("got %d bytes, %v, taken up %d times", len(data), err, resumed.Load())
+	}
+}
+
+func TestAnotherPartOfAFileIsNotTakenForWhatIsLeftOfIt(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("0123456789", 500_000)
+	w, address := serveTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		if r.Header.Get("Range") != "" {
+			r.Header.Set("Range", "bytes=1-")
+		} else {
+			w = &breaking{ResponseWriter: w, left: 1_000_000}
+		}
+		http.ServeContent(w, r, "f", time.Time{}, strings.NewReader(body))
+	}))
+	_, err := Fetch(t.Context(), w, webObject(t, address+"/f"), t.TempDir(), Limits{})
+	if err == nil || !strings.Contains(err.Error(), "does not go on where the download broke off") {
+		t.Errorf("Fetch = %v", err)
 	}
 }
 
