@@ -34,6 +34,8 @@ func (f Filter) Check(name string) error {
 		return nil
 	case strings.HasSuffix(name, responseSuffix):
 		return fmt.Errorf("the queue %q would never be read: those that end in %s carry reports to experimenters; name another", name, responseSuffix)
+	case f.Mismatch != nil && f.Mismatch.MatchString(name):
+		return fmt.Errorf("the queue %q would never be read: the cluster leaves out those that match %s; name another", name, f.Mismatch)
 	case f.Match.String() == DefaultMatch:
 		return fmt.Errorf("the queue %q would never be read: queues begin with rmq_", name)
 	}

@@ -18,7 +18,9 @@ func TestAQueueIsReadOrItIsSaidWhyNot(t *testing.T) {
 		"read by its owner": {filter: own, queue: "lab_1"},
 		"of others":         {filter: Default(), queue: "sqs_test", says: "queues begin with rmq_"},
 		"of reports":        {filter: Default(), queue: "rmq_test_response", says: "carry reports"},
-		"vetoed":            {filter: own, queue: "lab_old", says: "match ^lab_"},
+		"not its owner's":   {filter: own, queue: "rmq_test", says: "reads those that match ^lab_"},
+		"vetoed":            {filter: own, queue: "lab_old", says: "leaves out those that match _old$"},
+		"vetoed by default": {filter: Filter{Match: Default().Match, Mismatch: own.Mismatch}, queue: "rmq_old", says: "leaves out those that match _old$"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,20 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// Terraform and Kubernetes hand on what nobody set as an empty variable.
+func TestEmptyQueueMatchIsOneThatIsNotSet(t *testing.T) {
+	t.Parallel()
+	env := sound()
+	env["QUEUE_MATCH"], env["QUEUE_MISMATCH"] = "", ""
+	c, err := LoadConfig(t.Context(), envconfig.MapLookuper(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Queues.Wants("rmq_x") || c.Queues.Wants("sqs_x") || c.Queues.Wants("rmq_x_response") {
+		t.Errorf("the filter is not the default: %+v", c.Queues)
+	}
+}
+
 func TestEveryFaultIsReportedByItsName(t *testing.T) {
 	t.Parallel()
 	_, err := LoadConfig(t.Context(), envconfig.MapLookuper(map[string]string{
