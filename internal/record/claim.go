@@ -126,10 +126,15 @@ func (r *Record) vacant(l lease, ttl time.Duration, now time.Time) error {
 // Claimable is why no attempt may begin, as far as the record alone tells: an [EndedError] or [ErrStopped]. Whether another
 // attempt is alive is for its lease to say.
 func (r *Record) Claimable() error {
-	if r.status == Waiting {
+	switch {
+	case r.status == Waiting:
 		return nil
+	case r.over():
+		return &EndedError{Outcome: r.cloud.Outcome, Attempt: r.cloud.Attempt}
+	case r.status == Stopped:
+		return ErrStopped
 	}
-	return r.vacant(lease{}, 0, time.Now())
+	return nil
 }
 
 // live returns a HeldError if an attempt holds the record and showed life less than ttl ago.

@@ -132,6 +132,34 @@ func TestClaimDecides(t *testing.T) {
 	}
 }
 
+func TestClaimableTellsAnEndFromAnAttemptThatGoesOn(t *testing.T) {
+	t.Parallel()
+	ended := func(err error) bool { return errors.As(err, new(*EndedError)) }
+	free := func(err error) bool { return err == nil }
+	ahead := strings.ReplaceAll(running("running", ""), "2026", "2926") // by the clock of a machine that is ahead of this one
+	for name, tc := range map[string]struct {
+		record string
+		want   func(error) bool
+	}{
+		"waiting":           {`{"status":"waiting"}`, free},
+		"running":           {running("running", ""), free},
+		"running elsewhere": {ahead, free},
+		"finished":          {`{"status":"finished","cloud":{"outcome":"completed"}}`, ended},
+		"stopped":           {`{"status":"stopped"}`, func(err error) bool { return errors.Is(err, ErrStopped) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := parse(Ref{Bucket: "meta", Key: "k"}, 1, []byte(tc.record))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Claimable(); !tc.want(err) {
+				t.Errorf("Claimable = %v", err)
+			}
+		})
+	}
+}
+
 func justStarted() string {
 	return strings.Replace(running("running", ""), began.Add(-2*time.Minute).Format(time.RFC3339), began.Add(-30*time.Second).Format(time.RFC3339), 1)
 }
