@@ -187,6 +187,23 @@ func TestResultsOfEarlierAttemptsAreThereForTheNextOne(t *testing.T) {
 	}
 }
 
+// Some clients write unpack: false of every artifact. What was saved must not come back as an archive in the folder.
+func TestResultsOfEarlierAttemptsAreUnpackedWhateverTheRequestSays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.put(storeBucket, "experiments/k1/modeldir.tar", tarOf(t, map[string]string{"step": "41"}), nil)
+	m := b.submit(submission{
+		key: "k1", script: "import os; print('model', os.listdir('../modeldir'))",
+		artifacts: map[string]any{"modeldir": map[string]any{"mutable": true, "unpack": false}},
+	})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if output, _ := b.output("k1"); !strings.Contains(output, "model ['step']\n") {
+		t.Errorf("the folder is not what was saved:\n%s", output)
+	}
+}
+
 // A rerun reads everything of the experiment that it repeats, and has an output of its own.
 func TestRerunReadsWhatTheFirstRunSavedEvenWhereThatIsEmpty(t *testing.T) {
 	t.Parallel()

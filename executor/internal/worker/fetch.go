@@ -100,7 +100,7 @@ func (a *attempt) fetch(ctx context.Context, art request.Artifact) (*saved, erro
 		return nil, err
 	}
 	limits := a.limits(art.Label != labelMetadata)
-	limits.Unpack = art.Unpack
+	limits.Unpack = art.Unpack || art.Mutable // what a run saves is an archive always
 	if !art.Mutable {
 		object, opener, err := a.readable(art)
 		if err != nil {
