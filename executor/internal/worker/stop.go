@@ -17,9 +17,9 @@ const maxStatus = 64 << 10
 // stopAsked looks for the stop request that clients which do not write the record leave: the artifact _status, whose
 // status.json says "stopped". A request that cannot be read stops nothing, and is looked for again at the next heartbeat.
 func (a *attempt) stopAsked(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, a.w.Heartbeat)
+	look, cancel := context.WithTimeout(ctx, a.w.Heartbeat)
 	defer cancel()
-	asked, err := a.readStatus(ctx)
+	asked, err := a.readStatus(look)
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("stop request not readable, looking again at the next heartbeat", "error", err)
 	}

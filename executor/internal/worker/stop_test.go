@@ -1,10 +1,17 @@
 package worker
 
 import (
+	"log/slog"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 
@@ -97,4 +104,38 @@ func TestStatusArtifactOfAnotherTenantIsRefused(t *testing.T) {
 	if meta[record.MetaOutcome] != string(Refused) || !strings.Contains(output, "The artifact _status is refused") {
 		t.Errorf("outcome is %q, want refused; output:\n%s", meta[record.MetaOutcome], output)
 	}
+}
+
+func TestStatusArtifactThatDoesNotAnswerIsToldAndCostsNoClaim(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	client, err := storage.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: silent{b.http, "_status"}}), option.WithoutAuthentication())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	b.worker.Stores = artifact.NewStores(client, nil, artifact.URLs{})
+	var told atomic.Bool
+	b.worker.Log = slog.New(onMessage{slog.DiscardHandler, "stop request not readable, looking again at the next heartbeat", func() { told.Store(true) }})
+	m := b.submit(submission{key: "k1", script: "import time; time.sleep(3); print('ran')", artifacts: withStatus(storeBucket)})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if _, meta := b.output("k1"); meta[record.MetaOutcome] != string(Completed) || !told.Load() {
+		t.Errorf("outcome is %q, told %v; want completed, told", meta[record.MetaOutcome], told.Load())
+	}
+}
+
+// silent is a server that does not answer about what.
+type silent struct {
+	base http.RoundTripper
+	what string
+}
+
+func (s silent) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.Contains(req.URL.Path, s.what) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
+	return s.base.RoundTrip(req)
 }
