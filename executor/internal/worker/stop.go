@@ -42,7 +42,7 @@ func (a *attempt) readStatus(ctx context.Context) (stopped bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("read the stop request: %w", err)
 	}
-	if info.Updated.Before(a.req.Experiment.TimeAdded.Truncate(time.Second)) { // for an earlier run of the same name; S3 tells seconds
+	if info.Updated.Before(a.sent().Truncate(time.Second)) { // for an earlier run of the same name; S3 tells seconds
 		return false, nil
 	}
 	var status struct{ Key, Status string }
@@ -50,4 +50,12 @@ func (a *attempt) readStatus(ctx context.Context) (stopped bool, err error) {
 		return false, fmt.Errorf("read the stop request from status.json: %w", err)
 	}
 	return status.Key == a.ref.Key && status.Status == string(record.Stopped), nil
+}
+
+// sent is when the request was sent: by its client's clock, unless that is ahead of the bridge's.
+func (a *attempt) sent() time.Time {
+	if added := a.req.Experiment.TimeAdded; added.Before(a.relayed.RelayedAt) {
+		return added
+	}
+	return a.relayed.RelayedAt
 }

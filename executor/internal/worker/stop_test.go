@@ -54,6 +54,21 @@ func TestStatusArtifactThatIsThereBeforeTheStartKeepsTheProgramFromRunning(t *te
 	}
 }
 
+func TestStatusArtifactStopsARequestWhoseClientsClockIsAhead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{
+		key: "k1", script: "print('ran')", artifacts: withStatus(storeBucket), change: map[string]any{"time_added": time.Now().Add(time.Hour).Unix()},
+	})
+	b.put(storeBucket, statusKey, tarOf(t, map[string]string{"status.json": `{"key": "k1", "status": "stopped"}`}), nil)
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	if _, meta := b.output("k1"); meta[record.MetaOutcome] != string(Stopped) {
+		t.Errorf("outcome is %q, want stopped", meta[record.MetaOutcome])
+	}
+}
+
 func TestStatusArtifactThatAsksForNoStopOfThisRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	stop := map[string]string{"status.json": `{"key": "k1", "status": "stopped"}`}
@@ -79,6 +94,9 @@ func TestStatusArtifactThatAsksForNoStopOfThisRunChangesNothing(t *testing.T) {
 				s.change = map[string]any{"time_added": tc.added.Unix()}
 			}
 			m := b.submit(s)
+			if !tc.added.IsZero() {
+				m.RelayedAt = tc.added
+			}
 			if tc.content != nil {
 				b.put(storeBucket, statusKey, tc.content, nil)
 			}
