@@ -10,6 +10,7 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/preflight"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pyspec"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
 
@@ -52,7 +53,7 @@ func (e *explanation) pools(asked request.Resources) {
 func (e *explanation) describe(r *request.Request) {
 	p, x := e.plan(r), r.Experiment
 	found := &Experiment{
-		Key: x.Key, Script: x.Filename, Arguments: len(x.Args), Python: x.PythonVersion, Requirements: p.Requirements(),
+		Key: x.Key, Script: x.Filename, Arguments: len(x.Args), Python: x.PythonVersion, Requirements: shown(p.Requirements()),
 		Env: slices.Sorted(maps.Keys(r.Config.Env)), SaveEvery: p.SaveEvery().String(), Asks: asks(x.Resources),
 		MostFiles: preflight.MaxFiles, MostUnpacked: e.decision.Pool.HDD,
 	}
@@ -82,20 +83,23 @@ func (e *explanation) describe(r *request.Request) {
 }
 
 func (e *explanation) artifact(r *request.Request, a request.Artifact) Artifact {
-	shown := Artifact{Label: a.Label, Mutable: a.Mutable}
-	if o, err := a.Object(r.Config.Storage); err == nil {
-		shown.Object = o.String()
-	}
-	var err error
-	if a.Mutable {
-		_, _, err = e.plan(r).Writable(a)
-	} else {
-		_, _, err = e.plan(r).Readable(a)
+	found := Artifact{Label: a.Label, Mutable: a.Mutable}
+	object, err := e.plan(r).Reach(a)
+	if object.Key != "" {
+		found.Object = object.String()
 	}
 	if err != nil {
-		shown.Fault = err.Error()
+		found.Fault = err.Error()
 	}
-	return shown
+	return found
+}
+
+// shown hides the passwords in the URLs of requirements.
+func shown(requirements []string) (list []string) {
+	for _, r := range requirements {
+		list = append(list, pyspec.Redact(r))
+	}
+	return list
 }
 
 // asks writes resources in one line.

@@ -46,7 +46,7 @@ func setup(t *testing.T) *lab {
 	t.Helper()
 	private, keyErr := privateKey()
 	signing, signErr := envelope.GenerateSigningKey()
-	set, setErr := tenant.Parse(fmt.Appendf(nil, `{"tenants":[{"prefix":"rmq_open","store":"open-store","metadata":"open-metadata"},
+	set, setErr := tenant.Parse(fmt.Appendf(nil, `{"tenants":[{"prefix":"rmq_open","store":"open-store","metadata":"open-metadata","buckets":["open-shared"]},
 		{"prefix":"rmq_lab","store":"lab-store","metadata":"lab-metadata","signing_keys":[%q]}]}`, signing.Public().AuthorizedLine("")))
 	pools, poolErr := pool.Parse(`[{"name":"cpu","kind":"run-job","cpus":4,"ram":"16gb","hdd":"20gb"},
 		{"name":"gpu","kind":"gke","gpus":1,"gpu_slots":4,"gpu_mem":"16gb","cpus":3,"ram":"12gb","hdd":"100gb"}]`)
@@ -189,8 +189,8 @@ func TestWhatWouldBecomeOfAMessage(t *testing.T) {
 				tc.change(l)
 			}
 			r := l.Explain(t.Context(), Message{Queue: tc.queue, Body: tc.body(l)})
-			if text := fmt.Sprintf("%+v", r); strings.Contains(text, "hunter2") {
-				t.Errorf("a secret is told: %s", text)
+			if text, err := json.Marshal(r); err != nil || strings.Contains(string(text), "hunter2") {
+				t.Errorf("a secret is told, or %v: %s", err, text)
 			}
 			if tc.runs != "" {
 				if !r.Runs || r.Refusal != nil || r.Pool != tc.runs || r.Experiment == nil {
@@ -243,6 +243,24 @@ func records(text string) func(*lab) {
 			l.t.Fatal(err)
 		}
 		l.Records = record.New(objects, time.Now)
+	}
+}
+
+func TestAnArtifactIsJudgedByWhatItsLabelIsFor(t *testing.T) {
+	t.Parallel()
+	l := setup(t)
+	explained := func(artifacts string) Report {
+		body := inClear("open", small, `,"artifacts":{"workspace":{"bucket":"open-store","key":"w.tar"},`+artifacts+`}`, "")
+		return l.Explain(t.Context(), Message{Queue: "rmq_open_1", Body: body})
+	}
+	for _, a := range explained(`"_status":{"bucket":"open-shared","key":"s.tar","mutable":true},"output":{"bucket":"lab-store","key":"o.tar"}`).Experiment.Artifacts {
+		if a.Fault != "" || a.Label == "output" && a.Object != "gs://open-store/experiments/k1/output.tar" {
+			t.Errorf("%s, which the executor would take: %+v", a.Label, a)
+		}
+	}
+	r := explained(`"_results":{"bucket":"open-shared","key":"r.tar"}`)
+	if a := r.Experiment.Artifacts[0]; r.Runs || a.Label != "_results" || a.Fault == "" {
+		t.Errorf("_results where nobody may write: %+v, runs %t", a, r.Runs)
 	}
 }
 

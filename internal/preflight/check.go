@@ -23,13 +23,7 @@ func (p Plan) Check(now time.Time) error {
 		return err
 	}
 	for _, label := range labels {
-		a := p.Request.Experiment.Artifacts[label]
-		if a.Mutable {
-			_, _, err = p.Writable(a)
-		} else {
-			_, _, err = p.Readable(a)
-		}
-		if err != nil {
+		if _, err := p.Reach(p.Request.Experiment.Artifacts[label]); err != nil {
 			return err
 		}
 	}

@@ -75,6 +75,19 @@ func (p Plan) Readable(a request.Artifact) (artifact.Object, artifact.Opener, er
 	return object, opener, nil
 }
 
+// Reach finds an artifact's object, and fails if this executor may not do with it what its label asks.
+func (p Plan) Reach(a request.Artifact) (object artifact.Object, err error) {
+	switch {
+	case a.Label == Output:
+		object, _, err = p.Output()
+	case a.Label == Results, a.Mutable && a.Label != Status:
+		object, _, err = p.Writable(a)
+	default:
+		object, _, err = p.Readable(a)
+	}
+	return object, err
+}
+
 func (p Plan) object(a request.Artifact) (artifact.Object, error) {
 	object, err := a.Object(p.Request.Config.Storage)
 	if err != nil {
@@ -97,14 +110,11 @@ func (p Plan) Labels() ([]string, error) {
 			labels = append(labels, label)
 		}
 	}
-	if a, ok := artifacts[Results]; ok { // is written at the end, and had better be writable
-		if _, _, err := p.Writable(a); err != nil {
-			return nil, err
-		}
-	}
-	if a, ok := artifacts[Status]; ok { // is looked at while it runs
-		if _, _, err := p.Readable(a); err != nil {
-			return nil, err
+	for _, label := range []string{Results, Status} { // is written at the end, and looked at while it runs
+		if a, ok := artifacts[label]; ok {
+			if _, err := p.Reach(a); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if !slices.Contains(labels, Workspace) {
