@@ -73,6 +73,7 @@ func publishOnce(ctx context.Context, amqpURL, queue string, body []byte) (err e
 		return fmt.Errorf("ask for publisher confirms: %w", err)
 	}
 	returned := channel.NotifyReturn(make(chan amqp.Return, 1))
+	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	confirm, err := channel.PublishWithDeferredConfirmWithContext(ctx, exchange, "StudioML."+queue, true, false, amqp.Publishing{
 		AppId: "studioml", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
 	})
@@ -83,6 +84,9 @@ func publishOnce(ctx context.Context, amqpURL, queue string, body []byte) (err e
 	if err != nil {
 		return fmt.Errorf("wait for RabbitMQ to confirm the message for %s: %w", queue, err)
 	}
+	if !acked && channel.IsClosed() { // the library takes what it never heard of for returned and refused
+		return fmt.Errorf("wait for RabbitMQ to confirm the message for %s: %w", queue, reasonOf(closed))
+	}
 	select {
 	case r := <-returned: // comes before the confirmation
 		return fmt.Errorf("publish to %s: no queue takes the routing key StudioML.%s (%s)", queue, queue, r.ReplyText)
@@ -92,6 +96,18 @@ func publishOnce(ctx context.Context, amqpURL, queue string, body []byte) (err e
 		return fmt.Errorf("publish to %s: RabbitMQ refused the message; its log says why", queue)
 	}
 	return nil
+}
+
+// reasonOf is why a channel is closed.
+func reasonOf(closed <-chan *amqp.Error) error {
+	select {
+	case reason := <-closed:
+		if reason != nil {
+			return reason
+		}
+	default:
+	}
+	return amqp.ErrClosed
 }
 
 // declare makes the exchange, the queue if it is not there in whatever form, and the binding.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -24,11 +25,12 @@ func TestAMessageIsPublishedOnceTheBrokerIsBack(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	way, goneTwice := flakyWay(t, broker.AMQPURL)
-	if err := publish(t.Context(), way, "rmq_test", []byte("{}")); err != nil {
+	const body = `{"experiment":{"key":"k1"}}`
+	way, goneThrice := flakyWay(t, broker.AMQPURL, body)
+	if err := publish(t.Context(), way, "rmq_test", []byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	<-goneTwice
+	<-goneThrice
 	conn, err := amqp.Dial(broker.AMQPURL)
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +63,8 @@ func TestARefusedUserIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// flakyWay is an address at which the broker goes away in the midst of the first two connections.
-func flakyWay(t *testing.T, amqpURL string) (address string, goneTwice <-chan struct{}) {
+// flakyWay is an address at which the broker goes away at once twice, and then when it is sent body.
+func flakyWay(t *testing.T, amqpURL, body string) (address string, goneThrice <-chan struct{}) {
 	t.Helper()
 	u, err := url.Parse(amqpURL)
 	if err != nil {
@@ -80,7 +82,7 @@ func flakyWay(t *testing.T, amqpURL string) (address string, goneTwice <-chan st
 			if err != nil {
 				return
 			}
-			if n == 2 {
+			if n == 3 {
 				close(gone)
 			}
 			if n < 2 {
@@ -92,10 +94,27 @@ func flakyWay(t *testing.T, amqpURL string) (address string, goneTwice <-chan st
 				_ = from.Close()
 				continue
 			}
-			go func() { _, _ = io.Copy(to, from); _ = to.Close() }()
+			var sent io.Writer = to
+			if n == 2 {
+				sent = breakingOff{to, body}
+			}
+			go func() { _, _ = io.Copy(sent, from); _ = to.Close() }()
 			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
 		}
 	}()
 	u.Host = listener.Addr().String()
 	return u.String(), gone
+}
+
+// breakingOff is a way that ends before body.
+type breakingOff struct {
+	io.Writer
+	body string
+}
+
+func (b breakingOff) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), b.body) {
+		return 0, io.ErrClosedPipe
+	}
+	return b.Writer.Write(p)
 }
