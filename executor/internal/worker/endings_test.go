@@ -142,6 +142,21 @@ func TestFinishedExperimentIsAcknowledgedAndNotRunAgain(t *testing.T) {
 	}
 }
 
+func TestEndedExperimentIsAcknowledgedWhileTheExecutorIsBusy(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "pass"})
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+	for range b.worker.Slots {
+		<-b.worker.slots
+	}
+	if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+		t.Fatalf("Handle = %v, %v", got, err)
+	}
+}
+
 func TestExperimentThatIsStoppedBeforeItsStartDoesNotRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -29,6 +29,11 @@ type experiment struct {
 
 // live takes the experiment from its delivery to its disposition.
 func (x *experiment) live(ctx context.Context) (Disposition, error) {
+	if attempt, err := x.ended(ctx); err != nil {
+		return Return, err
+	} else if attempt != "" { // nothing is left to run, so it waits for no resources
+		return x.complete(ctx, attempt)
+	}
 	if fault := x.plan().Expired(x.w.Now()); fault != nil {
 		claim, err := x.claim(ctx)
 		if err != nil {
@@ -168,6 +173,13 @@ func (x *experiment) record(ctx context.Context, d Disposition, v verdict) (Disp
 	}
 	x.log.Info("experiment ended without an attempt", "outcome", string(v.outcome))
 	return d, nil
+}
+
+// ended is endedUnrecorded for as long as a storage that does not answer may take.
+func (x *experiment) ended(ctx context.Context) (attempt string, err error) {
+	ctx, cancel := x.soon(ctx)
+	defer cancel()
+	return x.endedUnrecorded(ctx)
 }
 
 // endedUnrecorded names the record's attempt if that has saved its final output already, while the record does not say
