@@ -122,6 +122,31 @@ func TestSigningKeysOfTheUsualToolsAreRead(t *testing.T) {
 	must(ParseSigningKey(readFile(t, dir, "openssl"), nil))(t)
 }
 
+func TestRequestKeysAreNamedAndWrittenAsSSHKeygenDoes(t *testing.T) {
+	t.Parallel()
+	for _, bits := range []string{"1024", "2048", "3072"} {
+		dir := keygen(t,
+			[]string{"ssh-keygen", "-q", "-t", "rsa", "-b", bits, "-f", "key", "-C", "me@here", "-N", ""},
+			[]string{"sh", "-c", "ssh-keygen -l -E sha256 -f key.pub | cut -d' ' -f2 > fingerprint"})
+		want := strings.TrimSpace(string(readFile(t, dir, "fingerprint")))
+		line := strings.TrimSpace(string(readFile(t, dir, "key.pub")))
+		for _, key := range []*PublicKey{
+			must(ParsePublicKey([]byte(line)))(t),
+			must(ParsePrivateKey(readFile(t, dir, "key"), nil))(t).Public(),
+		} {
+			if got := key.Fingerprint(); got != want {
+				t.Errorf("%s bits: fingerprint %s, ssh-keygen says %s", bits, got, want)
+			}
+			if got := key.AuthorizedLine("me@here"); got != line {
+				t.Errorf("%s bits: wrote %s, ssh-keygen %s", bits, got, line)
+			}
+		}
+	}
+	if got := new(PublicKey).Fingerprint(); got != "" {
+		t.Errorf("a zero key has the fingerprint %s", got)
+	}
+}
+
 func TestOurKeyFilesAreReadByUsAndBySSHKeygen(t *testing.T) {
 	t.Parallel()
 	key, sign := goldenKey(t), newSigningKey(t)

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -71,13 +72,25 @@ func parseAuthorizedRSA(line []byte) (any, error) {
 // Bits returns the size of the modulus.
 func (k *PublicKey) Bits() int { return k.key.N.BitLen() }
 
-// Fingerprint returns "SHA256:…", as ssh-keygen -l prints it for the same key in any format.
-func (k *PublicKey) Fingerprint() (string, error) {
-	public, err := ssh.NewPublicKey(k.key)
-	if err != nil {
-		return "", fmt.Errorf("fingerprint: %w", err)
+// Fingerprint returns "SHA256:…", as ssh-keygen -l prints it for the same key in any format; "" for the zero value.
+func (k *PublicKey) Fingerprint() string {
+	if k == nil || k.key == nil {
+		return ""
 	}
-	return sshFingerprint(public.Marshal()), nil
+	return sshFingerprint(k.blob())
+}
+
+// AuthorizedLine returns the ssh-rsa line that [ParsePublicKey] reads, without a newline. The comment may be empty.
+func (k *PublicKey) AuthorizedLine(comment string) string {
+	return authorizedLine(ssh.KeyAlgoRSA, k.blob(), comment)
+}
+
+// blob is the key in the SSH wire form (RFC 4253 section 6.6).
+func (k *PublicKey) blob() []byte {
+	return ssh.Marshal(struct {
+		Name string
+		E, N *big.Int
+	}{ssh.KeyAlgoRSA, big.NewInt(int64(k.key.E)), k.key.N})
 }
 
 // MarshalPEM returns the key as RSA PUBLIC KEY (PKCS#1), the format that every client reads.

@@ -51,7 +51,11 @@ func (k VerifyKey) Fingerprint() string { return k.fingerprint }
 
 // AuthorizedLine returns the line that [ParseVerifyKey] reads, without a newline. The comment may be empty.
 func (k VerifyKey) AuthorizedLine(comment string) string {
-	line := "ssh-ed25519 " + base64.StdEncoding.EncodeToString(k.blob())
+	return authorizedLine("ssh-ed25519", k.blob(), comment)
+}
+
+func authorizedLine(name string, blob []byte, comment string) string {
+	line := name + " " + base64.StdEncoding.EncodeToString(blob)
 	if comment != "" {
 		line += " " + comment
 	}
