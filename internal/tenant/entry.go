@@ -73,11 +73,13 @@ func parseEntry(raw json.RawMessage) entry {
 	}
 	var t Tenant
 	var keys []string
+	var reportKey *string
 	r.take("prefix", &t.Prefix)
 	r.take("store", &t.Store)
 	r.take("metadata", &t.Metadata)
 	r.take("buckets", &t.Buckets)
 	r.take("signing_keys", &keys)
+	r.take("report_key", &reportKey)
 	for _, name := range slices.Sorted(maps.Keys(r.members)) {
 		r.fault("%s: no such member", name)
 	}
@@ -93,6 +95,13 @@ func parseEntry(raw json.RawMessage) entry {
 			r.fault("signing_keys[%d]: %w", i, err)
 		}
 		t.SigningKeys = append(t.SigningKeys, key)
+	}
+	if reportKey != nil {
+		key, err := envelope.ParsePublicKey([]byte(*reportKey))
+		if err != nil {
+			r.fault("report_key: %w", err)
+		}
+		t.reportKey = key
 	}
 	return entry{tenant: t, fault: errors.Join(r.faults...)}
 }

@@ -12,7 +12,8 @@ import (
 // Parse reads the file's JSON, naming every fault at once. With an error it returns the set all the same if there is one
 // to use, in which the entries at fault refuse their prefixes; it returns nil if there is none:
 //
-//	{"tenants":[{"prefix":"rmq_","store":"b1","metadata":"b2","buckets":["b3"],"signing_keys":["ssh-ed25519 AAAA… name"]}]}
+//	{"tenants":[{"prefix":"rmq_","store":"b1","metadata":"b2","buckets":["b3"],"signing_keys":["ssh-ed25519 AAAA… name"],
+//	  "report_key":"ssh-rsa AAAA… name"}]}
 func Parse(data []byte) (*Set, error) {
 	raws, err := split(data)
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 )
 
+// responseSuffix is what the wire format adds to a queue's name for its reports.
+const responseSuffix = "_response"
+
 // Tenant owns the queues whose names begin with its prefix.
 type Tenant struct {
 	Prefix      string
@@ -14,6 +17,8 @@ type Tenant struct {
 	Metadata    string   // the bucket of experiment records; may be the store
 	Buckets     []string // further ones, to read only
 	SigningKeys []envelope.VerifyKey
+
+	reportKey *envelope.PublicKey
 }
 
 // MayRead reports whether the executor may read the bucket for this tenant with its own identity.
@@ -50,6 +55,16 @@ func (s *Set) Fault(queue string) error {
 		return e.fault
 	}
 	return nil
+}
+
+// ReportKey returns the key to seal reports with that go to a response queue: that of the tenant whose queue it answers. It
+// returns false where reports have no reader, an entry at fault among them.
+func (s *Set) ReportKey(responseQueue string) (*envelope.PublicKey, bool) {
+	e := s.find(strings.TrimSuffix(responseQueue, responseSuffix))
+	if e == nil || e.fault != nil || e.tenant.reportKey == nil {
+		return nil, false
+	}
+	return e.tenant.reportKey, true
 }
 
 func (s *Set) find(queue string) *entry {
