@@ -42,6 +42,9 @@ fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 bench: build ## Measure against the bare primitives, in ratios of the same run
 	go test -tags integration -run '^$$' -bench . -benchtime 1x ./...
 
+generate: ## Write the Go code of .proto files anew
+	go run ./pkg/report/internal/generate
+
 picture: build ## Draw the README's picture anew, from what studioctl demo prints
 	@scripts/picture docs/demo.svg
 
@@ -63,4 +66,4 @@ bin/golangci-lint: .golangci.yml
 clean: ## Remove what was built
 	rm -rf bin .cache
 
-.PHONY: help demo local build test test-unit e2e lint fuzz bench picture prerequisites clean
+.PHONY: help demo local build test test-unit e2e lint fuzz bench generate picture prerequisites clean
