@@ -30,6 +30,22 @@ func (p *Publisher) Request(ctx context.Context, r Relayed) error {
 	return nil
 }
 
+// Reports publishes a batch in order with the others of its attempt, and returns nil only when Pub/Sub has it. The topic's publisher
+// must have message ordering enabled. Its errors are transient, unless the batch is over [MaxData]; after one, the batch may have
+// arrived all the same, and is to be published again before any other of the attempt.
+func (p *Publisher) Reports(ctx context.Context, r Reports) error {
+	data, err := r.Data()
+	if err != nil {
+		return err
+	}
+	result := p.topic.Publish(ctx, &pubsub.Message{Data: data, Attributes: r.Attributes(), OrderingKey: r.Attempt})
+	if _, err := result.Get(ctx); err != nil {
+		p.topic.ResumePublish(r.Attempt) // a failure pauses the key
+		return fmt.Errorf("publish reports to %s: %w", p.topic.ID(), err)
+	}
+	return nil
+}
+
 // DeadLetter publishes d and returns nil only when Pub/Sub has all of it. Data over Pub/Sub's limit goes in numbered
 // parts, which [Join] puts together. A retry after an error repeats the parts that arrived.
 func (p *Publisher) DeadLetter(ctx context.Context, d DeadLetter) error {
