@@ -117,4 +117,6 @@ func (s Subject) report(at time.Time) *report.Report {
 }
 
 // Text returns s as proto3 can hold it.
-func Text(s string) *wrapperspb.StringValue { return wrapperspb.String(strings.ToValidUTF8(s, "\uFFFD")) }
+func Text(s string) *wrapperspb.StringValue {
+	return wrapperspb.String(strings.ToValidUTF8(s, "\uFFFD"))
+}
