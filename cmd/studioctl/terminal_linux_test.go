@@ -26,8 +26,9 @@ import (
 // terminal is a pseudo-terminal and what was written to it.
 type terminal struct {
 	*os.File
-	t    *testing.T
-	text chan string
+	t        *testing.T
+	keyboard io.Writer
+	text     chan string
 }
 
 // newTerminal opens a terminal of a width.
@@ -52,7 +53,7 @@ func newTerminal(t *testing.T, width uint16) *terminal {
 	if err := unix.IoctlSetWinsize(int(file.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width}); err != nil {
 		t.Fatal(err)
 	}
-	it := &terminal{File: file, t: t, text: make(chan string, 1)}
+	it := &terminal{File: file, t: t, keyboard: master, text: make(chan string, 1)}
 	go func() {
 		var all bytes.Buffer
 		_, _ = io.Copy(&all, master) // ends with EIO once the other side is closed

@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -27,11 +28,10 @@ func Pair(private, public Key) error {
 }
 
 func (k Key) fits(public Key) error {
-	const sample = "a sample for this check alone"
 	if k.Type == Ed25519 {
-		m := envelope.Message{Payload: sample, Signature: k.signs.Sign(sample)}
-		return m.Verify(public.verifies)
+		return k.signsFor(public)
 	}
+	const sample = "a sample for this check alone"
 	sealed, err := envelope.Seal([]byte(sample), public.seals)
 	if err != nil {
 		return err
@@ -41,4 +41,15 @@ func (k Key) fits(public Key) error {
 		err = errors.New("what was opened is not what was sealed")
 	}
 	return err
+}
+
+// signsFor signs something that has the form of a payload.
+func (k Key) signsFor(public Key) error {
+	part := base64.StdEncoding.EncodeToString(make([]byte, 1<<10))
+	sample := part + "," + part
+	m, err := envelope.Parse(fmt.Appendf(nil, `{"message":{"payload":%q,"signature":%q}}`, sample, k.signs.Sign(sample)))
+	if err != nil {
+		return err
+	}
+	return m.Verify(public.verifies)
 }
