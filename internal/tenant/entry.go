@@ -20,6 +20,23 @@ const shortestPrefix = 4
 // bucketName is Cloud Storage's rule but for its finer points.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
 
+// entry is a tenant or, with a fault, the prefix that it refuses.
+type entry struct {
+	tenant Tenant
+	fault  error
+	file   string // "" where there is but one
+	index  int    // in the file's list
+	guess  bool   // it stands for one that cannot be read, and whose file's fault is told elsewhere
+}
+
+// place names the entry as its writer finds it.
+func (e *entry) place() string {
+	if e.file == "" {
+		return fmt.Sprintf("tenants[%d]", e.index)
+	}
+	return fmt.Sprintf("%s: tenants[%d]", e.file, e.index)
+}
+
 // reader takes the members of one entry by their exact names and collects faults.
 type reader struct {
 	members map[string]json.RawMessage

@@ -2,103 +2,60 @@ package tenant
 
 import (
 	"fmt"
-	"os"
-	"sync"
 	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/mounted"
 )
 
-// recheck is how long a change of the file may go unseen; the wire format promises ten seconds for keys.
-const recheck = 10 * time.Second
+// Source is a set of tenants that is read again within ten seconds of a change of its files.
+type Source struct{ set *mounted.Source[Set] }
 
-// Source is a tenants file that is read again when it changes.
-type Source struct {
-	path   string
-	report func(error)
-	now    func() time.Time
+// Option changes what a [Source] reads, and how.
+type Option func(*settings)
 
-	mu      sync.Mutex
-	set     *Set
-	seen    os.FileInfo // of the version last read, sound or not; nil while the file is away
-	checked time.Time
+type settings struct {
+	signing, reports string
+	mounted          []mounted.Option
 }
 
-// Option changes how a [Source] works.
-type Option func(*Source)
+// SigningKeys names a folder with a file for each prefix of queues: lines "ssh-ed25519 AAAA… comment". "" names none.
+func SigningKeys(folder string) Option { return func(s *settings) { s.signing = folder } }
 
-// OnFault gives a function that is told, once for each version of the file, what is wrong with it. It is called during
+// ReportKeys names a folder with a file for each prefix of queues: an RSA public key. "" names none.
+func ReportKeys(folder string) Option { return func(s *settings) { s.reports = folder } }
+
+// OnFault gives a function that is told, once for each version of the files, what is wrong with them. It is called during
 // [Open] and [Source.Tenants] and must not call back.
-func OnFault(report func(error)) Option { return func(s *Source) { s.report = report } }
+func OnFault(report func(error)) Option {
+	return func(s *settings) { s.mounted = append(s.mounted, mounted.OnFault(report)) }
+}
 
 // Clock replaces time.Now.
-func Clock(now func() time.Time) Option { return func(s *Source) { s.now = now } }
+func Clock(now func() time.Time) Option {
+	return func(s *settings) { s.mounted = append(s.mounted, mounted.Clock(now)) }
+}
 
-// Open reads the file. It fails if there is no usable set in it; faults of single entries go to [OnFault] alone.
+// Open reads a tenants file, or the files *.json of a folder, and the folders of keys. It fails if there is no usable set in
+// them; other faults go to [OnFault] alone.
 func Open(path string, options ...Option) (*Source, error) {
-	s := &Source{path: path, report: func(error) {}, now: time.Now}
+	var s settings
 	for _, o := range options {
-		o(s)
+		o(&s)
 	}
-	s.checked = s.now()
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("find tenants: %w", err)
-	}
-	set, err := read(path)
-	if set == nil {
-		return nil, err
-	}
-	s.set, s.seen = set, info
-	if err != nil {
-		s.report(err)
-	}
-	return s, nil
-}
-
-// Tenants returns the set as the file had it at most ten seconds ago. A version without a usable set is reported and
-// passed over: the last good set stays.
-func (s *Source) Tenants() *Set {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := s.now(); now.Sub(s.checked) >= recheck {
-		s.checked = now
-		s.refresh()
-	}
-	return s.set
-}
-
-func (s *Source) refresh() {
-	// The stat comes before the read: a change between the two is then seen the next time.
-	info, err := os.Stat(s.path)
-	if err != nil {
-		if s.seen != nil {
-			s.report(fmt.Errorf("find tenants, keeping the last set: %w", err))
+	l := &loader{signing: s.signing != "", reports: s.reports != ""}
+	paths := []string{path}
+	for _, folder := range []string{s.signing, s.reports} {
+		if folder != "" {
+			paths = append(paths, folder)
 		}
-		s.seen = nil
-		return
 	}
-	if s.seen != nil && sameVersion(s.seen, info) {
-		return
-	}
-	set, err := read(s.path)
-	s.seen = info
-	if set != nil {
-		s.set = set
-	}
-	if err != nil {
-		s.report(err)
-	}
-}
-
-// sameVersion tells a file written in place by its time and size, and one put in its place (as Kubernetes does, through
-// a link) by its identity.
-func sameVersion(a, b os.FileInfo) bool {
-	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
-}
-
-func read(path string) (*Set, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the cluster owner names the file
+	set, err := mounted.Open(paths, l.build, s.mounted...)
 	if err != nil {
 		return nil, fmt.Errorf("read tenants: %w", err)
 	}
-	return Parse(data)
+	return &Source{set}, nil
 }
+
+// Tenants returns the set as the files had it less than ten seconds ago. What is at fault in a new version changes as little as is
+// safe; see the package documentation.
+func (s *Source) Tenants() *Set { return s.set.Get() }

@@ -1,14 +1,12 @@
 package tenant
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 )
-
-// responseSuffix is what the wire format adds to a queue's name for its reports.
-const responseSuffix = "_response"
 
 // Tenant owns the queues whose names begin with its prefix.
 type Tenant struct {
@@ -17,6 +15,9 @@ type Tenant struct {
 	Metadata    string   // the bucket of experiment records; may be the store
 	Buckets     []string // further ones, to read only
 	SigningKeys []envelope.VerifyKey
+
+	// SigningPrefix is what SigningKeys are registered for; another than Prefix where they are of the folder of signing keys.
+	SigningPrefix string
 
 	reportKey *envelope.PublicKey
 }
@@ -31,40 +32,53 @@ func (t Tenant) MayWrite(bucket string) bool { return bucket != "" && bucket == 
 
 // Set is a list of tenants. It is never changed once made.
 type Set struct {
-	entries []entry // the longest prefix first
-}
-
-// entry is a tenant or, with a fault, the prefix that it refuses.
-type entry struct {
-	tenant Tenant
-	fault  error
+	entries []entry                         // the longest prefix first; so are the files
+	signing []keyFile[[]envelope.VerifyKey] // of the folder of signing keys
+	reports []keyFile[*envelope.PublicKey]  // of the folder of report keys
 }
 
 // Lookup returns the tenant of a queue: of the longest prefix, which a queue's whole name may be. It returns false for a
 // queue of no tenant and for one whose entry is at fault; [Set.Fault] tells them apart.
 func (s *Set) Lookup(queue string) (Tenant, bool) {
-	if e := s.find(queue); e != nil && e.fault == nil {
-		return e.tenant, true
+	e := s.find(queue)
+	if e == nil || e.fault != nil {
+		return Tenant{}, false
 	}
-	return Tenant{}, false
+	t, err := s.signed(e.tenant, queue)
+	if err != nil {
+		return Tenant{}, false
+	}
+	return t, true
 }
 
-// Fault returns what is wrong with the entry of a queue, nil for a sound one or none.
+// Fault returns what is wrong with the entry or the signing keys of a queue, nil for sound ones or none.
 func (s *Set) Fault(queue string) error {
-	if e := s.find(queue); e != nil {
+	e := s.find(queue)
+	if e == nil {
+		return nil
+	}
+	if e.fault != nil {
 		return e.fault
 	}
-	return nil
+	_, err := s.signed(e.tenant, queue)
+	return err
 }
 
-// ReportKey returns the key to seal reports with that go to a response queue: that of the tenant whose queue it answers. It
-// returns false where reports have no reader, an entry at fault among them.
-func (s *Set) ReportKey(responseQueue string) (*envelope.PublicKey, bool) {
-	e := s.find(strings.TrimSuffix(responseQueue, responseSuffix))
-	if e == nil || e.fault != nil || e.tenant.reportKey == nil {
-		return nil, false
+// signed gives a tenant the keys that sign for one of its queues.
+func (s *Set) signed(t Tenant, queue string) (Tenant, error) {
+	t.SigningPrefix = t.Prefix
+	f := longest(s.signing, func(prefix string) bool { return strings.HasPrefix(queue, prefix) })
+	switch {
+	case f == nil, len(f.prefix) < len(t.Prefix) && len(t.SigningKeys) > 0:
+		return t, nil
+	case f.fault != nil:
+		return Tenant{}, fmt.Errorf("%s: %w", f.path, f.fault)
+	case f.prefix == t.Prefix:
+		t.SigningKeys = slices.Concat(t.SigningKeys, f.key)
+	default:
+		t.SigningKeys, t.SigningPrefix = f.key, f.prefix
 	}
-	return e.tenant.reportKey, true
+	return t, nil
 }
 
 func (s *Set) find(queue string) *entry {
@@ -93,15 +107,15 @@ func (s *Set) ByStore(bucket string) (Tenant, bool) {
 	return Tenant{}, false
 }
 
-// All returns the sound tenants, the longest prefix first.
+// All returns the sound tenants, the longest prefix first, with the keys of a queue that has the prefix's very name.
 func (s *Set) All() []Tenant {
 	if s == nil {
 		return nil
 	}
 	var all []Tenant
 	for _, e := range s.entries {
-		if e.fault == nil {
-			all = append(all, e.tenant)
+		if t, ok := s.Lookup(e.tenant.Prefix); ok && e.fault == nil {
+			all = append(all, t)
 		}
 	}
 	return all
