@@ -2,6 +2,7 @@ package admission
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
@@ -44,8 +45,8 @@ func (p Policy) Decide(queue string, body []byte) (Decision, error) {
 	if !ok {
 		return Decision{}, unknownTenant(queue, tenants.Fault(queue))
 	}
-	if envelope.Detect(body) {
-		return p.decideSealed(Decision{Kind: Sealed, Tenant: t}, body)
+	if m, err := envelope.Parse(body); !errors.Is(err, envelope.ErrNotEnvelope) {
+		return p.decideSealed(Decision{Kind: Sealed, Tenant: t}, m, err)
 	}
 	if len(t.SigningKeys) > 0 {
 		return Decision{Kind: Clear, Tenant: t}, sealedOnly(t, body)
@@ -55,8 +56,7 @@ func (p Policy) Decide(queue string, body []byte) (Decision, error) {
 
 // decideSealed reports nothing to a sender who has not proven a key. The header is judged after the signature, though
 // no signature covers it: Open compares it with what was signed.
-func (p Policy) decideSealed(d Decision, body []byte) (Decision, error) {
-	m, err := envelope.Parse(body)
+func (p Policy) decideSealed(d Decision, m *envelope.Message, err error) (Decision, error) {
 	if err != nil {
 		return d, &Refusal{Reason: Malformed, Detail: err.Error(), Err: err}
 	}

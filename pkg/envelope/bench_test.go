@@ -4,93 +4,119 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
-	"math"
-	"strings"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/nacl/secretbox"
 )
 
-// BenchmarkOpen alternates verifying and opening an envelope with the bare primitives on the same bytes, already decoded.
-// of_bare is the rate of the first as a part of the rate of the second; the budget is 0.95 for requests as they are.
-func BenchmarkOpen(b *testing.B) { benchmarkOpen(b, false) }
+const (
+	benchBits   = 4096 // as the deployment guide makes request keys
+	benchRounds = 300
+	benchBudget = 0.95
+)
 
-// BenchmarkParseAndOpen counts the JSON of the envelope too, from the body as it comes.
-func BenchmarkParseAndOpen(b *testing.B) { benchmarkOpen(b, true) }
-
-func benchmarkOpen(b *testing.B, parse bool) {
-	b.Helper()
-	for _, bits := range []int{2048, 4096} {
-		key := must(GeneratePrivateKey(bits))(b)
-		for _, size := range []int{4 << 10, 16 << 10, 64 << 10, 1 << 20} {
-			b.Run(fmt.Sprintf("rsa=%d/inner=%dKiB", bits, size>>10), func(b *testing.B) {
-				sign := newSigningKey(b)
-				body := must(New(Header{}, make([]byte, size), key.Public(), sign))(b)
-				m := must(Parse(body))(b)
-				bare := newBare(b, m, key, sign)
-				ours := func() error {
-					if parse {
-						m = must(Parse(body))(b)
-					}
-					if err := m.Verify(sign.Public()); err != nil {
-						return err
-					}
-					_, err := m.Open(key)
-					return err
+// BenchmarkOpening times all that an executor does with a body, from its bytes to the inner request (Parse, Verify and
+// Open), against the three primitives alone on the same bytes, which they are given decoded. One round is one of each, in
+// turn; the ratio is the median of the rounds' ratios, so that what slows the machine down slows both. Below the budget it
+// fails.
+func BenchmarkOpening(b *testing.B) {
+	key := must(GeneratePrivateKey(benchBits))(b)
+	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			o := newOpening(b, key, size)
+			var rounds []round
+			for b.Loop() {
+				for i := range benchRounds {
+					rounds = append(rounds, o.round(b, i%2 == 0))
 				}
-				compare(b, bare.open, ours)
-			})
-		}
+			}
+			report(b, rounds)
+		})
 	}
 }
 
-// compare takes the fastest run of each: other work on the machine only ever adds.
-func compare(b *testing.B, bare, ours func() error) {
+func report(b *testing.B, rounds []round) {
 	b.Helper()
-	b.ReportAllocs()
-	fastest := func(best *time.Duration, f func() error) {
-		start := time.Now()
-		if err := f(); err != nil {
-			b.Fatal(err)
-		}
-		*best = min(*best, time.Since(start))
+	ms := func(of func(round) float64) float64 { return 1e3 * median(rounds, of) }
+	ratio := median(rounds, func(r round) float64 { return r.bare / (r.parse + r.open) })
+	b.Logf("RSA-%d, %d rounds: bare primitives %.3f ms; Parse %.3f ms, Verify and Open %.3f ms; ratio=%.2f", benchBits, len(rounds),
+		ms(func(r round) float64 { return r.bare }), ms(func(r round) float64 { return r.parse }), ms(func(r round) float64 { return r.open }), ratio)
+	if ratio < benchBudget {
+		b.Errorf("opening has %.3f of the rate of the bare primitives; the budget is %.2f", ratio, benchBudget)
 	}
-	bareBest, oursBest := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
-	for b.Loop() {
-		fastest(&bareBest, bare)
-		fastest(&oursBest, ours)
-	}
-	b.ReportMetric(bareBest.Seconds()/oursBest.Seconds(), "of_bare")
 }
 
-// bareParts are the inputs of the three primitives.
-type bareParts struct {
-	key                            *rsa.PrivateKey
+// round is the seconds that each side took.
+type round struct{ bare, parse, open float64 }
+
+func median(rounds []round, of func(round) float64) float64 {
+	values := make([]float64, 0, len(rounds))
+	for _, r := range rounds {
+		values = append(values, of(r))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// opening is a body, and the inputs of the three primitives in it.
+type opening struct {
+	key  *PrivateKey
+	sign VerifyKey
+	body []byte
+
 	public                         ed25519.PublicKey
 	payload, signature, block, box []byte
 }
 
-func newBare(tb testing.TB, m *Message, key *PrivateKey, sign SigningKey) bareParts {
+func newOpening(tb testing.TB, key *PrivateKey, size int) *opening {
 	tb.Helper()
-	block, box, _ := strings.Cut(m.Payload, ",")
-	raw := func(s string) []byte { return must(base64.StdEncoding.DecodeString(s))(tb) }
-	public := sign.Public().key
-	return bareParts{key: key.key, public: public[:], payload: []byte(m.Payload), signature: raw(m.Signature), block: raw(block), box: raw(box)}
+	inner := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(inner)
+	sign := newSigningKey(tb)
+	body := must(New(Header{Status: "waiting", PythonVer: []byte(`"3.9"`), Resources: []byte(`{"cpus":1}`)}, inner, key.Public(), sign))(tb)
+	m := must(Parse(body))(tb)
+	o := &opening{key: key, sign: sign.Public(), body: body, payload: m.payload.text, block: decode(nil, m.payload.block), box: decode(nil, m.payload.box), signature: parseSignature(m.Signature)}
+	o.public = o.sign.key[:]
+	return o
 }
 
-func (p bareParts) open() error {
-	if !ed25519.Verify(p.public, p.payload, p.signature) {
-		return ErrBadSignature
+func (o *opening) round(tb testing.TB, bareFirst bool) (r round) {
+	tb.Helper()
+	if bareFirst {
+		r.bare = o.bare(tb)
 	}
-	session, err := rsa.DecryptOAEP(sha256.New(), nil, p.key, p.block, nil)
-	if err != nil {
-		return err
+	r.parse, r.open = o.ours(tb)
+	if !bareFirst {
+		r.bare = o.bare(tb)
 	}
-	if _, ok := secretbox.Open(nil, p.box[nonceSize:], (*[nonceSize]byte)(p.box), (*[sessionKeySize]byte)(session)); !ok {
-		return ErrUndecryptable
+	return r
+}
+
+func (o *opening) ours(tb testing.TB) (parse, open float64) {
+	tb.Helper()
+	start := time.Now()
+	m := must(Parse(o.body))(tb)
+	parse = time.Since(start).Seconds()
+	if err := m.Verify(o.sign); err != nil {
+		tb.Fatal(err)
 	}
-	return nil
+	must(m.Open(o.key))(tb)
+	return parse, time.Since(start).Seconds() - parse
+}
+
+func (o *opening) bare(tb testing.TB) float64 {
+	tb.Helper()
+	start := time.Now()
+	verified := ed25519.Verify(o.public, o.payload, o.signature)
+	session := must(rsa.DecryptOAEP(sha256.New(), nil, o.key.key, o.block, nil))(tb)
+	_, opened := secretbox.Open(nil, o.box[nonceSize:], (*[nonceSize]byte)(o.box), (*[sessionKeySize]byte)(session))
+	took := time.Since(start).Seconds()
+	if !verified || !opened {
+		tb.Fatal("the primitives do not open what Seal sealed")
+	}
+	return took
 }

@@ -34,8 +34,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		var payload string
-		if err := json.Unmarshal(message["payload"], &payload); err != nil || payload != string([]rune(m.Payload)) {
-			t.Fatalf("payload %q, encoding/json reads %q, %v", m.Payload, payload, err)
+		if err := json.Unmarshal(message["payload"], &payload); err != nil || payload != string([]rune(string(m.payload.text))) {
+			t.Fatalf("payload %q, encoding/json reads %q, %v", m.payload.text, payload, err)
 		}
 		if m.Verify() == nil || m.Verify(VerifyKey{}) == nil {
 			t.Fatal("verified without a key")
@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 func FuzzOpen(f *testing.F) {
 	key, inner := goldenKey(f), golden(f, "inner.json")
 	for _, name := range []string{"python.json", "go.json"} {
-		f.Add(must(Parse(golden(f, name)))(f).Payload)
+		f.Add(string(must(Parse(golden(f, name)))(f).payload.text))
 	}
 	f.Add(anyPayload)
 	f.Add("")

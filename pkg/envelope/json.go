@@ -3,90 +3,111 @@ package envelope
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/segmentio/asm/ascii"
 )
 
-// walk visits the members of a JSON object in order, without copying values. It reports whether the text is one object
-// and every visit agreed; to look at a value's own validity is for the visit ([valid]).
+// walk visits the members of the JSON object that b begins with, in order and in one pass, and returns the object's
+// length. The visit gets a member's name and what follows the colon, and returns the length of the value there. A length
+// of 0, of a visit's or of walk's, says that there is no such value, or none that is valid.
 //
 // encoding/json is not used here because it also takes "Payload" for "payload", so that two readers of one message
 // could see different payloads, and because its several passes over a large payload cost more than decrypting it.
-func walk(object []byte, visit func(name, value []byte) bool) bool {
-	rest, ok := cutByte(object, '{')
+func walk(b []byte, visit func(name, rest []byte) int) int {
+	rest, ok := cutByte(b, '{')
 	if !ok {
-		return false
+		return 0
 	}
 	if end, empty := cutByte(rest, '}'); empty {
-		return len(skipSpace(end)) == 0
+		return len(b) - len(end)
 	}
 	for {
-		name, after := cutValue(rest)
-		if len(name) < 2 || name[0] != '"' || !valid(name) {
-			return false
+		rest = skipSpace(rest)
+		name, n := cutText(rest)
+		if n == 0 {
+			return 0
 		}
-		if rest, ok = cutByte(after, ':'); !ok {
-			return false
+		if rest, ok = cutByte(rest[n:], ':'); !ok {
+			return 0
 		}
-		value, after := cutValue(rest)
-		if len(value) == 0 || !visit(unquoteName(name), value) {
-			return false
+		rest = skipSpace(rest)
+		if n = visit(name, rest); n == 0 {
+			return 0
 		}
-		if rest, ok = cutByte(after, ','); ok {
+		rest = rest[n:]
+		if next, more := cutByte(rest, ','); more {
+			rest = next
 			continue
 		}
-		rest, ok = cutByte(after, '}')
-		return ok && len(skipSpace(rest)) == 0
+		if rest, ok = cutByte(rest, '}'); !ok {
+			return 0
+		}
+		return len(b) - len(rest)
 	}
 }
 
-// member returns the value of the last member of that name in valid JSON, nil if there is none.
+// walkAll is walk for a text that is one object and nothing else.
+func walkAll(text []byte, visit func(name, rest []byte) int) bool {
+	n := walk(text, visit)
+	return n > 0 && len(skipSpace(text[n:])) == 0
+}
+
+// member returns the value of the last member of that name in a valid JSON object, nil if there is none.
 func member(object []byte, name string) []byte {
 	var found []byte
-	walk(object, func(n, value []byte) bool {
+	walk(object, func(n, rest []byte) int {
+		length := valueLen(rest)
 		if string(n) == name {
-			found = value
+			found = rest[:length]
 		}
-		return true
+		return length
 	})
 	return found
 }
 
-// valid is json.Valid, but quick for a long string without escapes.
-func valid(value []byte) bool { return isPlainString(value) || json.Valid(value) }
-
-func isPlainString(value []byte) bool {
-	if len(value) < 2 || value[0] != '"' {
-		return false
+// valueLen returns the length of the valid JSON value that b begins with, 0 if there is none.
+func valueLen(b []byte) int {
+	n := 0
+	switch {
+	case len(b) == 0:
+		return 0
+	case b[0] == '"':
+		_, n = cutText(b)
+		return n
+	case b[0] == '{' || b[0] == '[':
+		n = nestedLen(b)
+	default:
+		n = len(b) - len(bytes.TrimLeft(b, "+-.0123456789abcdefghijklmnopqrstuvwxyzE"))
 	}
-	inside := value[1 : len(value)-1]
-	for _, c := range inside {
-		if c < ' ' || c == '\\' {
-			return false
-		}
+	if !json.Valid(b[:n]) {
+		return 0
 	}
-	return true
+	return n
 }
 
-// text returns the string that a valid JSON value is; false for any other value.
-func text(value []byte) (string, bool) {
-	if len(value) < 2 || value[0] != '"' {
-		return "", false
+// cutText returns the content and the length of the valid JSON string that b begins with; a length of 0 if there is none.
+// The content is a part of b unless it has escapes.
+func cutText(b []byte) (content []byte, length int) {
+	n := stringLen(b)
+	if n == 0 {
+		return nil, 0
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1]), true
+	if content = b[1 : n-1]; isPlain(content) {
+		return content, n
 	}
 	var s string
-	return s, json.Unmarshal(value, &s) == nil
+	if json.Unmarshal(b[:n], &s) != nil {
+		return nil, 0
+	}
+	return []byte(s), n
+}
+
+// isPlain reports whether a string is printable ASCII without escapes. For others encoding/json decides.
+func isPlain(s []byte) bool {
+	return ascii.ValidPrint(s) && bytes.IndexByte(s, '\\') < 0
 }
 
 func isNull(value []byte) bool { return len(value) == 0 || value[0] == 'n' }
-
-func unquoteName(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	name, _ := text(quoted)
-	return []byte(name)
-}
 
 func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
 
@@ -95,29 +116,11 @@ func cutByte(b []byte, c byte) (rest []byte, ok bool) {
 	return bytes.CutPrefix(skipSpace(b), []byte{c})
 }
 
-// cutValue cuts white space and then one value off the front; an empty value if there is none that ends.
-func cutValue(b []byte) (value, rest []byte) {
-	b = skipSpace(b)
-	n := valueLen(b)
-	return b[:n], b[n:]
-}
-
-// valueLen finds where the value ends that b begins with, if it is a valid one; 0 if it does not end.
-func valueLen(b []byte) int {
-	switch {
-	case len(b) == 0:
-		return 0
-	case b[0] == '"':
-		return stringLen(b)
-	case b[0] == '{' || b[0] == '[':
-		return nestedLen(b)
-	default:
-		return len(b) - len(bytes.TrimLeft(b, "+-.0123456789abcdefghijklmnopqrstuvwxyzE"))
-	}
-}
-
-// stringLen skips from quote to quote, so that a payload costs what finding one byte in it costs.
+// stringLen finds the closing quote, from quote to quote, so that a payload costs what finding one byte in it costs.
 func stringLen(b []byte) int {
+	if len(b) == 0 || b[0] != '"' {
+		return 0
+	}
 	for i := 1; ; i++ {
 		next := bytes.IndexByte(b[i:], '"')
 		if next < 0 {
@@ -131,6 +134,7 @@ func stringLen(b []byte) int {
 	}
 }
 
+// nestedLen finds the bracket that closes the first one.
 func nestedLen(b []byte) int {
 	for i, depth := 0, 0; i < len(b); i++ {
 		switch b[i] {

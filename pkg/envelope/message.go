@@ -9,9 +9,9 @@ import (
 // Message is an envelope taken apart. Nothing in it has been verified or decrypted.
 type Message struct {
 	Header      Header
-	Payload     string // two base64 parts and their comma, as signed
 	Fingerprint string // of the signing key; "" if the sender gave none
 	Signature   string // base64; "" if the sender gave none
+	payload     payload
 }
 
 // Header is the clear part of an envelope, for scheduling only: no signature covers it, and after decryption the inner
@@ -25,86 +25,108 @@ type Header struct {
 }
 
 // Detect reports whether a body is an envelope rather than a request in clear: a JSON object whose member message is an
-// object that has a member payload. Of an envelope that Detect finds, [Parse] may still say that it is malformed.
+// object that has a member payload. [Parse] tells the same with [ErrNotEnvelope], and may say of an envelope that Detect
+// finds that it is malformed.
 func Detect(body []byte) bool {
 	found := false
-	ok := walk(body, func(name, value []byte) bool {
+	ok := walkAll(body, func(name, rest []byte) int {
 		if string(name) != "message" {
-			return valid(value)
+			return valueLen(rest)
 		}
 		found = false
-		if value[0] != '{' {
-			return valid(value)
+		if !bytes.HasPrefix(rest, []byte("{")) {
+			return valueLen(rest)
 		}
-		return walk(value, func(name, value []byte) bool {
+		return walk(rest, func(name, rest []byte) int {
 			found = found || string(name) == "payload"
-			return valid(value)
+			return valueLen(rest)
 		})
 	})
 	return ok && found
 }
 
-// Parse takes an envelope apart and checks the form of its payload: its parts and their lengths, not their content. Its
-// only error is [ErrMalformed], with the member that is at fault.
+// Parse takes an envelope apart and checks the form of its payload: its parts, their lengths and their base64. Its errors
+// are [ErrMalformed], with the member that is at fault, and of those [ErrNotEnvelope] for what [Detect] does not find.
+// The message refers to the body, which must not change before [Message.Verify] has returned.
 func Parse(body []byte) (m *Message, err error) {
-	ok := walk(body, func(name, value []byte) bool {
+	ok := walkAll(body, func(name, rest []byte) (length int) {
 		if string(name) != "message" {
-			return valid(value)
+			return valueLen(rest)
 		}
-		m, err = parseMessage(value)
-		return err == nil
+		m, length, err = parseMessage(rest)
+		return length
 	})
 	switch {
-	case err != nil:
-		return nil, err
-	case !ok:
-		return nil, fmt.Errorf("%w: not a JSON object", ErrMalformed)
-	case m == nil:
-		return nil, fmt.Errorf("%w: no message", ErrMalformed)
-	}
-	if _, _, err := splitPayload(m.Payload); err != nil {
+	case ok && m != nil:
+		return m, nil
+	case !Detect(body):
+		return nil, ErrNotEnvelope
+	default:
 		return nil, err
 	}
-	return m, nil
 }
 
-func parseMessage(object []byte) (*Message, error) {
-	m := new(Message)
-	var err error
-	ok := walk(object, func(name, value []byte) bool {
-		if !valid(value) {
-			return false
-		}
-		err = m.set(string(name), value)
-		return err == nil
+// parseMessage reads the object that b begins with and returns its length; 0 with every error.
+func parseMessage(b []byte) (m *Message, length int, err error) {
+	m = new(Message)
+	length = walk(b, func(name, rest []byte) (n int) {
+		n, err = m.set(string(name), rest)
+		return n
 	})
-	if !ok && err == nil {
-		err = fmt.Errorf("%w: message is not a JSON object", ErrMalformed)
+	if err == nil && (length == 0 || m.payload.text == nil) {
+		return nil, 0, fmt.Errorf("%w: message is not a JSON object with a payload", ErrMalformed)
 	}
-	return m, err
+	return m, length, err
 }
 
-func (m *Message) set(name string, value []byte) error {
+// set takes the value that b begins with and returns its length, 0 if there is none that is valid JSON; 0 with every error.
+func (m *Message) set(name string, b []byte) (int, error) {
 	switch name {
 	case "payload":
-		return setText(&m.Payload, name, value)
+		return m.setPayload(b)
 	case "fingerprint":
-		return setText(&m.Fingerprint, name, value)
+		return setText(&m.Fingerprint, name, b)
 	case "signature":
-		return setText(&m.Signature, name, value)
-	case "experiment":
-		return m.Header.setExperiment(value)
+		return setText(&m.Signature, name, b)
 	case "experiment_lifetime":
-		return setText(&m.Header.Lifetime, name, value)
+		return setText(&m.Header.Lifetime, name, b)
+	}
+	n := valueLen(b)
+	if n == 0 {
+		return 0, nil
+	}
+	value := b[:n]
+	switch name {
+	case "experiment":
+		if err := m.Header.setExperiment(value); err != nil {
+			return 0, err
+		}
 	case "resources_needed":
 		m.Header.Resources = cloneRaw(value)
 	case "time_added":
 		m.Header.TimeAdded = 0 // null leaves it so
 		if json.Unmarshal(value, &m.Header.TimeAdded) != nil {
-			return fmt.Errorf("%w: time_added is not a number", ErrMalformed)
+			return 0, fmt.Errorf("%w: time_added is not a number", ErrMalformed)
 		}
 	}
-	return nil
+	return n, nil
+}
+
+// setPayload looks for no escapes in what is base64, which has none: they are for the odd sender.
+func (m *Message) setPayload(b []byte) (n int, err error) {
+	if n = stringLen(b); n > 0 {
+		if m.payload, err = parsePayload(b[1 : n-1]); err == nil {
+			return n, nil
+		}
+	}
+	var text []byte
+	if n, err = setBytes(&text, "payload", b); n == 0 {
+		return 0, err
+	}
+	if m.payload, err = parsePayload(text); err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 func (h *Header) setExperiment(experiment []byte) error {
@@ -115,16 +137,27 @@ func (h *Header) setExperiment(experiment []byte) error {
 	if h.PythonVer == nil {
 		h.PythonVer = cloneRaw(member(experiment, "pthonver"))
 	}
-	return setText(&h.Status, "experiment.status", member(experiment, "status"))
+	_, err := setText(&h.Status, "experiment.status", member(experiment, "status"))
+	return err
 }
 
-func setText(to *string, name string, value []byte) error {
-	s, ok := text(value)
-	if !ok && !isNull(value) {
-		return fmt.Errorf("%w: %s is not a string", ErrMalformed, name)
+func setText(to *string, name string, b []byte) (int, error) {
+	var content []byte
+	n, err := setBytes(&content, name, b)
+	*to = string(content)
+	return n, err
+}
+
+// setBytes takes a string or null, which is the empty one; a member that is absent is null.
+func setBytes(to *[]byte, name string, b []byte) (n int, err error) {
+	if isNull(b) {
+		*to = nil
+		return valueLen(b), nil
 	}
-	*to = s
-	return nil
+	if *to, n = cutText(b); n == 0 && valueLen(b) > 0 {
+		return 0, fmt.Errorf("%w: %s is not a string", ErrMalformed, name)
+	}
+	return n, nil
 }
 
 // cloneRaw copies, so that a small header does not keep a large body in memory.

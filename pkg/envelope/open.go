@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 
 	"golang.org/x/crypto/nacl/secretbox"
 )
@@ -12,33 +13,45 @@ import (
 // the sender: call [Message.Verify] first. Its only error is [ErrUndecryptable]; the bytes that it returns are as the
 // sender sealed them, not necessarily JSON.
 func (m *Message) Open(keys ...*PrivateKey) ([]byte, error) {
-	return Open(m.Payload, keys...)
+	return m.payload.open(keys)
 }
 
 // Open decrypts a payload that [Seal] made, such as a report. Its only error is [ErrUndecryptable].
 func Open(payload string, keys ...*PrivateKey) ([]byte, error) {
-	block64, box64, err := splitPayload(payload)
+	p, err := parsePayload([]byte(payload))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUndecryptable, err)
 	}
-	block, ok := decode(block64)
-	if !ok {
-		return nil, fmt.Errorf("%w: part 1 is not base64", ErrUndecryptable)
-	}
-	session, err := openSessionKey(block, keys)
+	return p.open(keys)
+}
+
+func (p payload) open(keys []*PrivateKey) ([]byte, error) {
+	session, err := openSessionKey(decode(nil, p.block), keys)
 	if err != nil {
 		return nil, err
 	}
-	box, ok := decode(box64)
-	if !ok {
-		return nil, fmt.Errorf("%w: part 2 is not base64", ErrUndecryptable)
+	buffer, _ := boxes.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
 	}
-	inner, ok := secretbox.Open(nil, box[nonceSize:], (*[nonceSize]byte)(box), session)
+	defer boxes.Put(buffer)
+	*buffer = decode(*buffer, p.box)
+	inner, ok := openBox(*buffer, session)
 	if !ok {
 		return nil, fmt.Errorf("%w: the box is damaged or was sealed with another session key", ErrUndecryptable)
 	}
 	return inner, nil
 }
+
+func openBox(box []byte, session *[sessionKeySize]byte) ([]byte, bool) {
+	if len(box) < minBoxSize {
+		return nil, false // the body was changed after it was parsed
+	}
+	return secretbox.Open(nil, box[nonceSize:], (*[nonceSize]byte)(box), session)
+}
+
+// boxes are buffers for what is still encrypted, so that a large request takes no memory twice.
+var boxes sync.Pool
 
 func openSessionKey(block []byte, keys []*PrivateKey) (*[sessionKeySize]byte, error) {
 	tried := 0

@@ -89,7 +89,7 @@ func TestOpenRefusesWhatDoesNotDecrypt(t *testing.T) {
 	for name, payload := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inner, err := (&Message{Payload: payload}).Open(key)
+			inner, err := Open(payload, key)
 			if inner != nil || !errors.Is(err, ErrUndecryptable) {
 				t.Fatalf("Open = %q, %v", inner, err)
 			}

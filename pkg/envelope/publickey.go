@@ -54,8 +54,8 @@ func parseAuthorizedRSA(line []byte) (any, error) {
 	if len(fields) < 2 || string(fields[0]) != ssh.KeyAlgoRSA || bytes.ContainsAny(line, "\r\n") {
 		return nil, errors.New("neither PEM nor one line of the form ssh-rsa AAAA… comment")
 	}
-	blob, ok := decode(string(fields[1]))
-	if !ok {
+	blob := decode(nil, fields[1])
+	if blob == nil {
 		return nil, errors.New("the second word of the ssh-rsa line is not base64")
 	}
 	key, err := ssh.ParsePublicKey(blob)

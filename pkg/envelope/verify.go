@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/subtle"
-	"unsafe"
 )
 
 // The SSH wire forms (RFC 8709) begin with these constants, so that a prefix and a length are all there is to parse.
@@ -29,9 +28,8 @@ func (m *Message) Verify(keys ...VerifyKey) error {
 	if signature == nil {
 		return ErrBadSignature
 	}
-	payload := unsafe.Slice(unsafe.StringData(m.Payload), len(m.Payload)) //nolint:gosec // only read; a conversion would copy it all
 	for _, k := range accepted {
-		if ed25519.Verify(k.key[:], payload, signature) {
+		if ed25519.Verify(k.key[:], m.payload.text, signature) {
 			return nil
 		}
 	}
@@ -54,10 +52,8 @@ func (m *Message) candidates(keys []VerifyKey) []VerifyKey {
 
 // parseSignature returns the 64 bytes of either encoding, nil for anything else.
 func parseSignature(encoded string) []byte {
-	raw, ok := decode(encoded)
+	raw := decode(nil, []byte(encoded))
 	switch {
-	case !ok:
-		return nil
 	case len(raw) == ed25519.SignatureSize:
 		return raw
 	case len(raw) == wireSignatureSz && bytes.HasPrefix(raw, []byte(sshSignature)):

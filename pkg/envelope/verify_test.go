@@ -10,7 +10,7 @@ import (
 )
 
 func signed(k SigningKey) *Message {
-	return &Message{Payload: anyPayload, Fingerprint: k.Public().Fingerprint(), Signature: k.Sign(anyPayload)}
+	return &Message{payload: payload{text: []byte(anyPayload)}, Fingerprint: k.Public().Fingerprint(), Signature: k.Sign(anyPayload)}
 }
 
 func TestVerify(t *testing.T) {
@@ -36,9 +36,9 @@ func TestVerify(t *testing.T) {
 		"only a zero key is accepted":      {change: func(m *Message) { m.Fingerprint = "" }, keys: make([]VerifyKey, 1), want: ErrWrongKey},
 		"a padded fingerprint":             {change: func(m *Message) { m.Fingerprint += "=" }, want: ErrWrongKey},
 		"foreign, without a fingerprint":   {change: func(m *Message) { *m = *signed(foreign); m.Fingerprint = "" }, want: ErrBadSignature},
-		"foreign, claiming an accepted":    {change: func(m *Message) { m.Signature = foreign.Sign(m.Payload) }, want: ErrBadSignature},
-		"the other accepted key's":         {change: func(m *Message) { m.Signature = previous.Sign(m.Payload) }, want: ErrBadSignature},
-		"another payload":                  {change: func(m *Message) { m.Payload += " " }, want: ErrBadSignature},
+		"foreign, claiming an accepted":    {change: func(m *Message) { m.Signature = foreign.Sign(anyPayload) }, want: ErrBadSignature},
+		"the other accepted key's":         {change: func(m *Message) { m.Signature = previous.Sign(anyPayload) }, want: ErrBadSignature},
+		"another payload":                  {change: func(m *Message) { m.payload.text = append(m.payload.text, ' ') }, want: ErrBadSignature},
 		"not base64":                       {change: func(m *Message) { m.Signature = "!" + m.Signature[1:] }, want: ErrBadSignature},
 		"base64 without padding":           {change: func(m *Message) { m.Signature = strings.TrimRight(m.Signature, "=") }, want: ErrBadSignature},
 		"base64 with a line break":         {change: func(m *Message) { m.Signature = m.Signature[:40] + "\n" + m.Signature[40:] }, want: ErrBadSignature},

@@ -22,8 +22,8 @@ func ParseVerifyKey(line []byte) (VerifyKey, error) {
 	if len(fields) < 2 || string(fields[0]) != "ssh-ed25519" || bytes.ContainsAny(line, "\r\n") {
 		return VerifyKey{}, errors.New("parse signing public key: not one line of the form ssh-ed25519 AAAA… comment")
 	}
-	blob, ok := decode(string(fields[1]))
-	if !ok || len(blob) != len(sshPublicKey)+ed25519.PublicKeySize || !bytes.HasPrefix(blob, []byte(sshPublicKey)) {
+	blob := decode(nil, fields[1])
+	if len(blob) != len(sshPublicKey)+ed25519.PublicKeySize || !bytes.HasPrefix(blob, []byte(sshPublicKey)) {
 		return VerifyKey{}, errors.New("parse signing public key: the second word does not encode an ssh-ed25519 key")
 	}
 	return newVerifyKey(blob[len(sshPublicKey):]), nil
