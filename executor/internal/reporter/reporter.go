@@ -1,9 +1,7 @@
 package reporter
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -129,18 +127,20 @@ func (r *Reporter) Stopping(why string) {
 	}
 }
 
-func (r *Reporter) say(e entry) {
+// say returns false where the reporting has ended.
+func (r *Reporter) say(e entry) bool {
 	if r == nil {
-		return
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return
+		return false
 	}
 	e.kind = message.StateReport
 	r.states.push(r.entry(e))
 	r.hurry()
+	return true
 }
 
 func (r *Reporter) entry(e entry) entry {
@@ -165,19 +165,26 @@ func (r *Reporter) End(ctx context.Context, e reporting.End) error {
 	if r == nil {
 		return nil
 	}
-	r.say(entry{at: e.At, progress: e.Progress(), last: true})
+	if !r.say(entry{at: e.At, progress: e.Progress(), last: true}) {
+		return fmt.Errorf("report the end of attempt %s: its reporting has ended before", r.Subject.Attempt)
+	}
 	return r.Close(ctx)
 }
 
-// Close sends what waits, and ends the reporting without an end of the attempt.
+// Close sends what waits, and ends the reporting without an end of the attempt. A second one, or one after another end of the
+// reporting, does nothing.
 func (r *Reporter) Close(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
+	before := r.closed
 	r.closed = true
 	r.hurry()
 	r.mu.Unlock()
+	if before {
+		return nil
+	}
 	defer r.cancel()
 	select {
 	case <-r.done:
@@ -188,7 +195,7 @@ func (r *Reporter) Close(ctx context.Context) error {
 	if r.all {
 		return nil
 	}
-	return fmt.Errorf("report on attempt %s to its end: Pub/Sub has not taken everything: %w", r.Subject.Attempt, cmp.Or(context.Cause(ctx), errDiscarded))
+	return fmt.Errorf("report on attempt %s: Pub/Sub has not taken everything: %w", r.Subject.Attempt, context.Cause(ctx))
 }
 
 // Discard ends the reporting without another word, for an attempt that no longer speaks for its experiment.
@@ -204,7 +211,4 @@ func (r *Reporter) Discard() {
 	r.mu.Unlock()
 	r.cancel()
 	<-r.done
-	r.all = false
 }
-
-var errDiscarded = errors.New("the attempt no longer speaks for its experiment")

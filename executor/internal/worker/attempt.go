@@ -9,9 +9,11 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/metadata"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/reporter"
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/report"
 )
 
 // attempt is one claimed try at an experiment.
@@ -22,6 +24,7 @@ type attempt struct {
 	slot    uint32
 	log     *slog.Logger
 	said    *narrator
+	reports *reporter.Reporter // nil where nobody reads them
 	folder  *folder
 	saved   []*saved // the mutable artifacts that this attempt may write, output not among them
 	output  *saved
@@ -47,6 +50,9 @@ func (a *attempt) live(ctx context.Context, do work) (Disposition, error) {
 	a.said = narrate(ctx, a)
 	defer a.said.close()
 	a.said.say(event.Claimed, event.Data{})
+	a.reports = a.report(ctx)
+	defer a.reports.Discard() // of what is not said by then
+	a.reports.State(report.TaskState_Prestart)
 	a.log.Info("experiment claimed")
 
 	lease, lose := context.WithCancelCause(ctx)
@@ -55,6 +61,7 @@ func (a *attempt) live(ctx context.Context, do work) (Disposition, error) {
 	defer a.w.running.add(a, stop)()
 	kept := a.keep(lease, lose, stop)
 	defer func() { stop(nil); lose(nil); <-kept }()
+	defer a.tellStop(run)()
 
 	v, err := verdict{}, a.open(run)
 	if err == nil {
@@ -75,6 +82,7 @@ func (a *attempt) settle(ctx, lease context.Context, v verdict, err error) (_ Di
 		}
 	}()
 	if lease.Err() != nil {
+		a.reports.Discard()
 		a.log.Warn("claim lost, leaving the experiment alone", "error", context.Cause(lease))
 		return Return, context.Cause(lease)
 	}
@@ -101,8 +109,10 @@ func (a *attempt) judge(v verdict, err error) (verdict, error) {
 	case a.output == nil: // nothing can be written about it
 		return v, err
 	case errors.Is(err, errStopped):
+		a.sayStopping(errStopped)
 		return verdict{outcome: Stopped, exitCode: v.exitCode, reason: "The experiment was stopped, as was asked."}, nil
 	case errors.Is(err, errTimedOut):
+		a.sayStopping(errTimedOut)
 		return verdict{outcome: TimedOut, exitCode: v.exitCode, reason: a.timeUp()}, nil
 	case errors.Is(err, errDraining), errors.Is(err, errSuperseded), errors.Is(err, errLeaseLost):
 		return v, err
@@ -127,11 +137,14 @@ func (a *attempt) timeUp() string {
 // giveUp ends the attempt but not the experiment: what can be saved is saved, and the next attempt need not wait.
 func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, error) {
 	if a.ending {
-		return Return, a.leave(ctx, err)
+		return Return, errors.Join(a.leave(ctx, err), a.reportParting(ctx, err))
 	}
-	outcome, line := record.Infrastructure, "This attempt ended because the infrastructure failed; another attempt goes on from what is saved."
+	outcome, line := record.Infrastructure, failedHere
 	if errors.Is(err, errDraining) {
-		outcome, line = record.Drained, "This executor is leaving; another attempt goes on from what is saved."
+		outcome, line = record.Drained, leavingHere
+	}
+	if !errors.Is(err, record.ErrSuperseded) {
+		a.reports.Stopping(line)
 	}
 	if a.out != nil {
 		a.out.Say("%s", line)
@@ -143,6 +156,9 @@ func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, er
 	}
 	if releaseErr := a.release(ctx, outcome); releaseErr != nil {
 		err = errors.Join(err, releaseErr)
+	}
+	if reportErr := a.reportParting(ctx, err); reportErr != nil {
+		err = errors.Join(err, reportErr)
 	}
 	return Return, fmt.Errorf("attempt %d at %s: %w", a.claim.Number, a.ref.Key, err)
 }
@@ -185,6 +201,9 @@ func (a *attempt) refuseOutput(ctx context.Context, f *Fault) (Disposition, erro
 	})
 	if err != nil {
 		return Return, fmt.Errorf("record the end of %s: %w", a.ref.Key, err)
+	}
+	if err := a.reportEnd(ctx, a.w.Now(), verdict{outcome: f.Outcome, reason: f.Sentence}); err != nil {
+		return Return, err
 	}
 	a.log.Info("experiment refused", "error", f)
 	return Acknowledge, nil

@@ -3,7 +3,8 @@
 //	decide ─ claim ─ fetch ─ environment ─ run ─ checkpoint ─ save ─ acknowledge
 //
 // Delivery rule: a delivery is acknowledged only when nothing is left to do for it: its output.tar is saved as final, or
-// the record says how it ended, or it lies with the dead letters. In every other case it is returned to Pub/Sub, whose
+// the record says how it ended, or it lies with the dead letters; and Pub/Sub has the report of it, where somebody reads
+// reports. In every other case it is returned to Pub/Sub, whose
 // retry policy spaces the next attempt.
 //
 // Fencing: Pub/Sub may deliver an experiment twice. The claim in the record decides who runs it (package record); an

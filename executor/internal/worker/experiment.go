@@ -171,6 +171,9 @@ func (x *experiment) record(ctx context.Context, d Disposition, v verdict) (Disp
 	if err != nil {
 		return Return, fmt.Errorf("record the end of %s: %w", x.ref.Key, err)
 	}
+	if err := x.w.reportEnd(ctx, x.subject(x.relayed.MessageID), v); err != nil {
+		return Return, err
+	}
 	x.log.Info("experiment ended without an attempt", "outcome", string(v.outcome))
 	return d, nil
 }

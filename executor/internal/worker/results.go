@@ -12,10 +12,13 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 )
 
-// complete acknowledges an experiment that has ended, once what comes after its output.tar is there too: the executor that
-// saved it may have died in between.
+// complete acknowledges an experiment that has ended, once what comes after its output.tar is there too and its end is reported:
+// the executor that saved it may have died in between.
 func (x *experiment) complete(ctx context.Context, attempt string) (Disposition, error) {
 	if err := x.saveResults(ctx, attempt, ""); err != nil {
+		return Return, err
+	}
+	if err := x.reportAgain(ctx, attempt); err != nil {
 		return Return, err
 	}
 	x.log.Info("experiment has ended already, its message is acknowledged", "attempt", attempt)

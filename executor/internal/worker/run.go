@@ -17,6 +17,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/preflight"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/report"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
 
@@ -32,7 +33,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	}
 	a.doc = metadata.New(a.document())
 	a.docName = metadata.Name(a.w.Executor, a.claim.StartedAt)
-	if a.out, err = openOutput(output.dir, metadata.NewSplitter(func(line []byte) { a.doc.Line(line) })); err != nil {
+	if a.out, err = openOutput(output.dir, metadata.NewSplitter(func(line []byte) { a.doc.Line(line) }), a.reports); err != nil {
 		return err
 	}
 	a.output = output
@@ -76,6 +77,7 @@ func (a *attempt) work(ctx context.Context) (verdict, error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, ends, errTimedOut)
 		defer cancel()
+		defer a.tellStop(ctx)()
 	}
 	v, err := a.prepareAndRun(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -162,6 +164,7 @@ func (a *attempt) runProgram(ctx context.Context, env pyenv.Environment) (verdic
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, d, errTimedOut)
 		defer cancel()
+		defer a.tellStop(ctx)()
 	}
 	stopSaving := a.saveNowAndThen(ctx)
 	defer stopSaving()
@@ -169,6 +172,7 @@ func (a *attempt) runProgram(ctx context.Context, env pyenv.Environment) (verdic
 	a.doc.SetStart(start)
 	a.out.directive(metadata.StartLine(start))
 	a.said.say(event.Started, event.Data{})
+	a.reports.State(report.TaskState_Started)
 	a.log.Info("program starts")
 	result, err := process.Run(ctx, process.Spec{
 		Argv: a.req.Experiment.Command(env.Python), Dir: filepath.Join(a.folder.tree(), labelWorkspace),

@@ -48,17 +48,26 @@ func (a *attempt) checkpoint(ctx context.Context) error {
 	return a.saveOne(ctx, a.output, a.metadata(record.StateRunning, nil))
 }
 
-// finish saves everything as final. After it, nothing of the experiment is left to do but the acknowledgement.
+// finish saves everything as final and reports the end. After it, nothing of the experiment is left to do but the acknowledgement.
 func (a *attempt) finish(ctx context.Context, v verdict) error {
-	ctx, cancel := context.WithTimeout(ctx, a.w.SaveTimeout)
+	limited, cancel := context.WithTimeout(ctx, a.w.SaveTimeout)
 	defer cancel()
-	ended := a.w.Now()
+	v, ended, err := a.saveFinal(limited, v)
+	if err != nil {
+		return err
+	}
+	return a.reportEnd(ctx, ended, v)
+}
+
+// saveFinal returns the verdict as it was stored.
+func (a *attempt) saveFinal(ctx context.Context, v verdict) (_ verdict, ended time.Time, err error) {
+	ended = a.w.Now()
 	a.doc.SetStop(ended)
 	var unpackable *artifact.PackError
 	if err := a.saveArtifacts(ctx, true); errors.As(err, &unpackable) {
 		v.outcome, v.reason = Failed, strings.TrimSpace(fmt.Sprintf("%s Not everything could be saved: %v.", v.reason, unpackable))
 	} else if err != nil {
-		return err
+		return v, ended, err
 	}
 	if v.reason != "" {
 		a.out.Say("%s", v.reason)
@@ -71,11 +80,11 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	final[record.MetaEndedAt] = ended.UTC().Format(time.RFC3339Nano)
 	a.ending = true
 	if err := a.saveOne(ctx, a.output, final); err != nil {
-		return err
+		return v, ended, err
 	}
 	a.said.sayAt(a.output.updated, event.Saved, event.Data{Outcome: string(v.outcome), ExitCode: v.exitCode, Generation: a.output.generation})
 	a.log.Info("experiment saved", "outcome", string(v.outcome), "generation", a.output.generation)
-	return a.saveResults(ctx, a.claim.Attempt, v.reason)
+	return v, ended, a.saveResults(ctx, a.claim.Attempt, v.reason)
 }
 
 // saveArtifacts saves the mutable artifacts that changed, and the metadata document; at the end also those that nothing is

@@ -16,6 +16,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
@@ -35,6 +36,7 @@ type Config struct {
 	SaveTimeout   time.Duration // how long the saving of results is tried
 	MaxUnpacked   int64         // bytes that one artifact may unpack to
 	LibraryPath   string        // LD_LIBRARY_PATH of experiments: where the image keeps the GPU libraries
+	ReportRate    int           // lines of output a second that are reported of an experiment
 }
 
 // Environments builds Python environments, or finds them built.
@@ -57,6 +59,7 @@ type Worker struct {
 	Environments Environments
 	Allocator    *device.Allocator
 	Events       Events
+	Reports      *reporting.Sender // nil for none
 	Log          *slog.Logger
 	Now          func() time.Time
 
@@ -116,6 +119,11 @@ func (w *Worker) refuse(ctx context.Context, m message.Relayed, ref *record.Ref,
 		ending := record.Ending{Outcome: string(Refused), Reason: refusal.Detail, At: w.Now()}
 		if err := w.Records.End(ctx, *ref, ending); err != nil {
 			return Return, fmt.Errorf("record the refusal of %s: %w", ref.Key, err)
+		}
+	}
+	if refusal.Report {
+		if err := w.reportEnd(ctx, w.subject(m, subject, m.MessageID), verdict{outcome: Refused, reason: refusal.Detail}); err != nil {
+			return Return, err
 		}
 	}
 	e := event.Event{

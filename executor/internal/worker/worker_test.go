@@ -298,10 +298,12 @@ func (b *bundle) finalize(key string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, err = b.worker.Records.Finalize(b.t.Context(), record.Ref{Bucket: metadataBucket, Key: key}, record.Output{
-		Generation: attrs.Generation, Size: attrs.Size, Updated: attrs.Updated, State: attrs.Metadata[record.MetaState],
-		Attempt: attrs.Metadata[record.MetaAttempt], Outcome: attrs.Metadata[record.MetaOutcome],
-	})
+	_, output, err := record.ReadMetadata(attrs.Metadata)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	output.Generation, output.Size, output.Updated = attrs.Generation, attrs.Size, attrs.Updated
+	_, err = b.worker.Records.Finalize(b.t.Context(), record.Ref{Bucket: metadataBucket, Key: key}, output)
 	if err != nil {
 		b.t.Fatal(err)
 	}
