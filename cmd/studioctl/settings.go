@@ -25,6 +25,7 @@ func knownSettings() []setting {
 		{name: "amqp_url_file", usage: "file that holds the URL of RabbitMQ, instead of the URL", file: true},
 		{name: "request_key", usage: "file of the cluster's public key, to seal requests with", file: true},
 		{name: "signing_key", usage: "file of your private Ed25519 key, to sign requests with", file: true},
+		{name: "report_key", usage: "file of your private key, to open reports with", file: true},
 		{name: "s3_endpoint", usage: "endpoint of the S3 protocol (default https://storage.googleapis.com)"},
 		{name: "events_topic", env: "EVENTS_TOPIC", usage: "Pub/Sub topic of the events (default studio-events)"},
 		{name: "pools", env: "POOLS", usage: "file that lists the cluster's pools, for explain", file: true},

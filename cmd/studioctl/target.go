@@ -23,8 +23,9 @@ type target struct {
 	RequestKey  string   `json:"request_key"` // file of the public key that requests are sealed with
 	SigningKey  string   `json:"signing_key"` // file of the key that sealed requests are signed with
 	SealedQueue string   `json:"sealed_queue"`
-	Pools       string   `json:"pools"`   // JSON, or the file of it
-	Tenants     string   `json:"tenants"` // file
+	ReportKey   string   `json:"report_key,omitempty"` // file of the key that opens reports
+	Pools       string   `json:"pools"`                // JSON, or the file of it
+	Tenants     string   `json:"tenants"`              // file
 	ClearText   bool     `json:"clear_text"`
 	S3Hosts     []string `json:"s3_hosts"`                  // whose S3 protocol is Cloud Storage's
 	RequestKeys string   `json:"request_keys,omitempty"`    // file of the key that opens sealed requests; the local cloud's
@@ -94,8 +95,14 @@ func (a *app) resolve() (resolved, error) {
 
 // contextName is the context to use, and whether this call names it.
 func (a *app) contextName(c *config) (name string, explicit bool) {
+	name, explicit = a.contextNamed()
+	return cmp.Or(name, c.Current, localContext), explicit
+}
+
+// contextNamed is the context that this call names, if it does.
+func (a *app) contextNamed() (name string, explicit bool) {
 	name = cmp.Or(a.target.context, a.lookup("STUDIOCTL_CONTEXT"))
-	return cmp.Or(name, c.Current, localContext), name != ""
+	return name, name != ""
 }
 
 // lookup is a variable of the environment; "" has none.
