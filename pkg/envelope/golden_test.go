@@ -5,35 +5,51 @@ import (
 	"testing"
 )
 
-// What testdata/golden.py made with PyCryptodome and PyNaCl: one message as Python clients send it, one as Go clients do.
+// What testdata/golden.py made: with PyCryptodome, PyNaCl and sshpubkeys a message as Python clients send it and one as Go
+// clients do, and one by the payload builder of the released client.
 func TestGoldenEnvelopesAreParsedVerifiedAndOpened(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		file, lifetime string
-	}{
-		"raw signature, pythonver, no lifetime": {file: "python.json"},
-		"SSH signature, pthonver":               {file: "go.json", lifetime: "30m"},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
+	for file, inner := range goldenEnvelopes {
+		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			body := golden(t, tc.file)
-			if !Detect(body) {
-				t.Fatal("Detect = false")
-			}
-			m := must(Parse(body))(t)
-			h := m.Header
-			if h.Status != "waiting" || h.TimeAdded != 1530054413.13 || h.Lifetime != tc.lifetime || string(h.PythonVer) != `"3.6"` {
-				t.Errorf("Header = %+v", h)
-			}
+			m := must(Parse(golden(t, file)))(t)
 			if err := m.Verify(newSigningKey(t).Public(), goldenVerifyKey(t)); err != nil {
 				t.Errorf("Verify: %v", err)
 			}
-			inner, err := m.Open(goldenKey(t))
-			if err != nil || !bytes.Equal(inner, golden(t, "inner.json")) {
-				t.Errorf("Open = %s, %v", inner, err)
+			got, err := m.Open(must(GeneratePrivateKey(2048))(t), goldenKey(t))
+			if err != nil || !bytes.Equal(got, golden(t, inner)) {
+				t.Errorf("Open = %s, %v", got, err)
 			}
 		})
+	}
+}
+
+// goldenEnvelopes are the files that hold an envelope, with what is sealed in it.
+var goldenEnvelopes = map[string]string{
+	"python.json": "inner.json",        // raw signature, no lifetime
+	"go.json":     "inner.json",        // signature in the SSH wire form, pthonver
+	"client.json": "client_inner.json", // as studio run publishes it
+}
+
+func TestTheHeadersOfGoldenEnvelopesAreRead(t *testing.T) {
+	t.Parallel()
+	for file, lifetime := range map[string]string{"python.json": "", "go.json": "30m", "client.json": "20m"} {
+		h := must(Parse(golden(t, file)))(t).Header
+		if h.Status != "waiting" || h.TimeAdded != 1530054413.13 || h.Lifetime != lifetime || !bytes.HasPrefix(h.PythonVer, []byte(`"3.`)) ||
+			!bytes.Contains(h.Resources, []byte(`"gpuMem": "4gb"`)) {
+			t.Errorf("%s: Header = %+v", file, h)
+		}
+	}
+}
+
+// The fingerprint in the envelopes is of sshpubkeys' making, and that in a key's line is the released client's.
+func TestGoldenFingerprintsAreOurs(t *testing.T) {
+	t.Parallel()
+	key := must(ParseSigningKey(golden(t, "signing"), nil))(t)
+	for file := range goldenEnvelopes {
+		if m := must(Parse(golden(t, file)))(t); m.Fingerprint != key.Public().Fingerprint() {
+			t.Errorf("%s: fingerprint %s, ours is %s", file, m.Fingerprint, key.Public().Fingerprint())
+		}
 	}
 }
 

@@ -103,6 +103,20 @@ func TestOpenRefusesWhatDoesNotDecrypt(t *testing.T) {
 	}
 }
 
+// A message refers to the body that it was parsed from.
+func TestABodyThatIsChangedAfterItWasParsedDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	key, body := goldenKey(t), golden(t, "python.json")
+	m := must(Parse(body))(t)
+	clear(body)
+	if err := m.Verify(goldenVerifyKey(t)); !errors.Is(err, ErrBadSignature) {
+		t.Errorf("Verify = %v", err)
+	}
+	if inner, err := m.Open(key); inner != nil || !errors.Is(err, ErrUndecryptable) {
+		t.Errorf("Open = %q, %v", inner, err)
+	}
+}
+
 func TestOpenWithoutKeysIsAnError(t *testing.T) {
 	t.Parallel()
 	if _, err := Open(anyPayload); !errors.Is(err, ErrUndecryptable) {
@@ -122,7 +136,7 @@ func TestOpenAllocatesFewAndBoundedBlocks(t *testing.T) {
 		payload := must(Seal(make([]byte, size), key.Public()))(t)
 		return testing.AllocsPerRun(5, func() { must(Open(payload, key))(t) })
 	}
-	if small, large := allocs(1<<10), allocs(1<<20); large > small+1 {
+	if small, large := allocs(1<<10), allocs(1<<20); large > small+4 { // a buffer that the pool has lost comes back in steps
 		t.Errorf("%v allocations for 1 MiB, %v for 1 KiB", large, small)
 	}
 }

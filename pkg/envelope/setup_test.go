@@ -43,14 +43,11 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// keygen runs a key-making tool in a fresh folder and returns the folder's path.
+// keygen runs key-making tools, which must be there, in a fresh folder and returns its path.
 func keygen(t *testing.T, commands ...[]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, argv := range commands {
-		if _, err := exec.LookPath(argv[0]); err != nil {
-			t.Skipf("%s is not installed", argv[0])
-		}
 		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
