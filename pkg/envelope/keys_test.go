@@ -1,10 +1,13 @@
 package envelope
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -102,6 +105,7 @@ func TestSigningKeysOfTheUsualToolsAreRead(t *testing.T) {
 		[]string{"ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-f", "encrypted", "-N", "PassPhrase"},
 		[]string{"sh", "-c", "for k in plain encrypted; do ssh-keygen -l -E sha256 -f $k.pub | cut -d' ' -f2 > $k.fingerprint; done"},
 		[]string{"openssl", "genpkey", "-algorithm", "ed25519", "-out", "openssl"},
+		[]string{"openssl", "pkcs8", "-topk8", "-in", "openssl", "-passout", "pass:PassPhrase", "-out", "openssl_encrypted"},
 	)
 	for _, name := range []string{"plain", "encrypted"} {
 		key := must(ParseSigningKey(readFile(t, dir, name), []byte("PassPhrase")))(t)
@@ -119,7 +123,10 @@ func TestSigningKeysOfTheUsualToolsAreRead(t *testing.T) {
 	if _, err := ParseSigningKey(readFile(t, dir, "encrypted"), []byte("other")); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("wrong passphrase: %v", err)
 	}
-	must(ParseSigningKey(readFile(t, dir, "openssl"), nil))(t)
+	plain := must(ParseSigningKey(readFile(t, dir, "openssl"), nil))(t)
+	if again := must(ParseSigningKey(readFile(t, dir, "openssl_encrypted"), []byte("PassPhrase")))(t); again.Public() != plain.Public() {
+		t.Error("PKCS#8, encrypted: another key")
+	}
 }
 
 func TestRequestKeysAreNamedAndWrittenAsSSHKeygenDoes(t *testing.T) {
@@ -147,26 +154,91 @@ func TestRequestKeysAreNamedAndWrittenAsSSHKeygenDoes(t *testing.T) {
 	}
 }
 
-func TestOurKeyFilesAreReadByUsAndBySSHKeygen(t *testing.T) {
+func TestOurKeyFilesAreReadByUs(t *testing.T) {
 	t.Parallel()
 	key, sign := goldenKey(t), newSigningKey(t)
 	for _, passphrase := range []string{"", "PassPhrase"} {
 		data := must(key.MarshalPEM([]byte(passphrase)))(t)
 		opens(t, must(ParsePrivateKey(data, []byte(passphrase)))(t), key.Public())
-	}
-	plain := must(sign.MarshalPEM(nil))(t)
-	if again := must(ParseSigningKey(plain, nil))(t); again.Public() != sign.Public() {
-		t.Error("the signing key changed")
+		data = must(sign.MarshalPEM([]byte(passphrase)))(t)
+		if again := must(ParseSigningKey(data, []byte(passphrase)))(t); again.Public() != sign.Public() {
+			t.Error("the signing key changed")
+		}
 	}
 	opens(t, key, must(ParsePublicKey(key.Public().MarshalPEM()))(t))
+	opens(t, key, must(ParsePublicKey([]byte(key.Public().AuthorizedLine("me@here"))))(t))
 	line := sign.Public().AuthorizedLine("me@here")
 	if got := must(ParseVerifyKey([]byte(line)))(t); got != sign.Public() || !strings.HasSuffix(line, " me@here") {
 		t.Errorf("AuthorizedLine = %s", line)
 	}
-	data := must(sign.MarshalPEM([]byte("PassPhrase")))(t)
-	out := keygen(t, []string{"sh", "-c", "umask 77; cat > k <<'E'\n" + string(data) + "E\nssh-keygen -y -P PassPhrase -f k > pub"})
-	if got := must(ParseVerifyKey(readFile(t, out, "pub")))(t); got != sign.Public() {
-		t.Error("ssh-keygen reads another key")
+}
+
+func TestOurKeyFilesAreReadBySSHKeygenAndOpenSSL(t *testing.T) {
+	t.Parallel()
+	key, sign := goldenKey(t), newSigningKey(t)
+	file := func(name string, data []byte) []string {
+		return []string{"sh", "-c", "umask 77; printf %s \"$1\" > " + name, "sh", string(data)}
+	}
+	dir := keygen(t,
+		file("request", must(key.MarshalPEM([]byte("PassPhrase")))(t)),
+		file("request_plain", must(key.MarshalPEM(nil))(t)),
+		file("signing", must(sign.MarshalPEM([]byte("PassPhrase")))(t)),
+		file("public", key.Public().MarshalPEM()),
+		[]string{"sh", "-c", "for k in request signing; do ssh-keygen -y -P PassPhrase -f $k > $k.pub; done"},
+		[]string{"openssl", "rsa", "-in", "request_plain", "-check", "-noout"},
+		[]string{"openssl", "rsa", "-RSAPublicKey_in", "-in", "public", "-pubout", "-out", "pkix"})
+	if got := must(ParseVerifyKey(readFile(t, dir, "signing.pub")))(t); got != sign.Public() {
+		t.Error("ssh-keygen reads another signing key")
+	}
+	for _, name := range []string{"request.pub", "pkix"} {
+		if got := must(ParsePublicKey(readFile(t, dir, name)))(t); got.Fingerprint() != key.Public().Fingerprint() {
+			t.Errorf("%s holds another key", name)
+		}
+	}
+}
+
+func TestAnOpenSSHKeyThatAsksForEndlessWorkIsRefused(t *testing.T) {
+	t.Parallel()
+	sign, passphrase := newSigningKey(t), []byte("PassPhrase")
+	block, _ := pem.Decode(must(sign.MarshalPEM(passphrase))(t))
+	rounds := bytes.Index(block.Bytes, []byte("bcrypt")) + len("bcrypt") + 4 + 4 + 16 // its length, the salt's, the salt
+	block.Bytes[rounds] = 0x7f
+	if _, err := ParseSigningKey(pem.EncodeToMemory(block), passphrase); err == nil || !strings.Contains(err.Error(), "rounds of bcrypt") {
+		t.Errorf("ParseSigningKey: %v", err)
+	}
+}
+
+// What is wrong with a file is told without what is in it, wherever it is damaged.
+func TestNoErrorTellsAKeyOrItsPassphrase(t *testing.T) {
+	t.Parallel()
+	passphrase, little := []byte("correct horse"), work{iterations: 1 << 14, scryptMemory: 4 << 20, scryptLanes: 2, bcryptRounds: 2}
+	dir := keygen(t, []string{"ssh-keygen", "-q", "-t", "ed25519", "-a", "1", "-f", "encrypted", "-N", string(passphrase)})
+	content := regexp.MustCompile(`[0-9A-Za-z+/=]{30,}|[0-9]{8,}|(?i)horse`)
+	files := [][]byte{
+		golden(t, "request.pem"), golden(t, "request_plain.pem"), golden(t, "request_pbkdf2.pem"), golden(t, "request_scrypt.pem"),
+		must(marshalOpenSSH(goldenKey(t).key, nil))(t), golden(t, "signing"), readFile(t, dir, "encrypted"),
+	}
+	failed := 0
+	for _, file := range files {
+		block, _ := pem.Decode(file)
+		for at := range min(len(block.Bytes), 48) {
+			damaged := &pem.Block{Type: block.Type, Headers: block.Headers, Bytes: bytes.Clone(block.Bytes)}
+			damaged.Bytes[at] ^= 0x41
+			data := pem.EncodeToMemory(damaged)
+			_, openErr := little.parsePrivateKey(data, passphrase)
+			_, signErr := little.parseSigningKey(data, passphrase)
+			for _, err := range []error{openErr, signErr} {
+				if err != nil && content.MatchString(err.Error()) {
+					t.Fatalf("%s, byte %d: %v", block.Type, at, err)
+				}
+				if err != nil {
+					failed++
+				}
+			}
+		}
+	}
+	if failed < 7*48 {
+		t.Errorf("only %d files were refused", failed)
 	}
 }
 

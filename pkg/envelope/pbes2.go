@@ -19,13 +19,6 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Limits on the work that a key file may ask for: several times what current advice and tools use.
-const (
-	maxIterations   = 2_000_000
-	maxScryptMemory = 256 << 20
-	maxScryptLanes  = 16
-)
-
 var errPBES2 = errors.New("encrypted in a way that is not supported: want PBES2 with PBKDF2 or scrypt, AES-CBC or 3DES-CBC")
 
 // The structures of RFC 8018 appendix A and RFC 7914 section 7.
@@ -53,7 +46,7 @@ type (
 
 // parsePBES2 opens an ENCRYPTED PRIVATE KEY (PKCS#8) of the second password-based scheme of PKCS#5. The standard library
 // has none, and the libraries that do panic on a short initialisation vector and know one or two of OpenSSL's hashes.
-func parsePBES2(der, passphrase []byte) (any, error) {
+func (most work) parsePBES2(der, passphrase []byte) (any, error) {
 	var outer encryptedKey
 	var params pbes2Params
 	if err := unmarshalExact(der, &outer); err != nil {
@@ -68,7 +61,7 @@ func parsePBES2(der, passphrase []byte) (any, error) {
 	if len(passphrase) == 0 {
 		return nil, ErrPassphrase
 	}
-	plain, err := decryptPBES2(params, outer.Data, passphrase)
+	plain, err := most.decryptPBES2(params, outer.Data, passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +72,7 @@ func parsePBES2(der, passphrase []byte) (any, error) {
 	return key, nil
 }
 
-func decryptPBES2(params pbes2Params, data, passphrase []byte) ([]byte, error) {
+func (most work) decryptPBES2(params pbes2Params, data, passphrase []byte) ([]byte, error) {
 	newBlock, keySize := blockCipher(params.Encryption.Algorithm)
 	if newBlock == nil {
 		return nil, errPBES2
@@ -88,7 +81,7 @@ func decryptPBES2(params pbes2Params, data, passphrase []byte) ([]byte, error) {
 	if err := unmarshalExact(params.Encryption.Parameters.FullBytes, &iv); err != nil {
 		return nil, err
 	}
-	key, err := deriveKey(params.Derivation, passphrase, keySize)
+	key, err := most.deriveKey(params.Derivation, passphrase, keySize)
 	if err != nil {
 		return nil, err
 	}
@@ -119,18 +112,18 @@ func blockCipher(id asn1.ObjectIdentifier) (func([]byte) (cipher.Block, error), 
 	}
 }
 
-func deriveKey(derivation pkix.AlgorithmIdentifier, passphrase []byte, size int) ([]byte, error) {
+func (most work) deriveKey(derivation pkix.AlgorithmIdentifier, passphrase []byte, size int) ([]byte, error) {
 	switch derivation.Algorithm.String() {
 	case "1.2.840.113549.1.5.12":
-		return derivePBKDF2(derivation.Parameters.FullBytes, passphrase, size)
+		return most.derivePBKDF2(derivation.Parameters.FullBytes, passphrase, size)
 	case "1.3.6.1.4.1.11591.4.11":
-		return deriveScrypt(derivation.Parameters.FullBytes, passphrase, size)
+		return most.deriveScrypt(derivation.Parameters.FullBytes, passphrase, size)
 	default:
 		return nil, errPBES2
 	}
 }
 
-func derivePBKDF2(der, passphrase []byte, size int) ([]byte, error) {
+func (most work) derivePBKDF2(der, passphrase []byte, size int) ([]byte, error) {
 	var p pbkdf2Params
 	if err := unmarshalExact(der, &p); err != nil {
 		return nil, err
@@ -139,8 +132,8 @@ func derivePBKDF2(der, passphrase []byte, size int) ([]byte, error) {
 	if prf == nil {
 		return nil, errPBES2
 	}
-	if p.Iterations < 1 || p.Iterations > maxIterations {
-		return nil, fmt.Errorf("encrypted with %d iterations, not 1 to %d", p.Iterations, maxIterations)
+	if p.Iterations < 1 || p.Iterations > most.iterations {
+		return nil, fmt.Errorf("encrypted with %d iterations, not 1 to %d", p.Iterations, most.iterations)
 	}
 	return pbkdf2.Key(prf, string(passphrase), p.Salt, p.Iterations, size)
 }
@@ -165,12 +158,12 @@ func pseudoRandom(id asn1.ObjectIdentifier) func() hash.Hash {
 	}
 }
 
-func deriveScrypt(der, passphrase []byte, size int) ([]byte, error) {
+func (most work) deriveScrypt(der, passphrase []byte, size int) ([]byte, error) {
 	var p scryptParams
 	if err := unmarshalExact(der, &p); err != nil {
 		return nil, err
 	}
-	if p.N < 2 || p.R < 1 || p.P < 1 || p.P > maxScryptLanes || p.N > maxScryptMemory/128/p.R {
+	if p.N < 2 || p.R < 1 || p.P < 1 || p.P > most.scryptLanes || p.N > most.scryptMemory/128/p.R {
 		return nil, errors.New("encrypted with scrypt parameters out of bounds")
 	}
 	return scrypt.Key(passphrase, p.Salt, p.N, p.R, p.P, size)

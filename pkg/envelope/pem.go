@@ -14,8 +14,18 @@ import (
 // maxKeyFile bounds what a file that is no key can cost; a 16384-bit key takes about 13 KiB.
 const maxKeyFile = 32 << 10
 
+// work is what a key file may ask for before its passphrase can be tried: seconds, where tools ask for a part of one.
+type work struct {
+	iterations   int // of PBKDF2
+	scryptMemory int // bytes
+	scryptLanes  int
+	bcryptRounds int // of OPENSSH PRIVATE KEY: ssh-keygen -a
+}
+
+var mostWork = work{iterations: 2_000_000, scryptMemory: 256 << 20, scryptLanes: 16, bcryptRounds: 1024}
+
 // parsePrivate returns *rsa.PrivateKey, ed25519.PrivateKey or, for the caller to refuse, a key of another kind.
-func parsePrivate(data, passphrase []byte) (any, error) {
+func (most work) parsePrivate(data, passphrase []byte) (any, error) {
 	if len(data) > maxKeyFile {
 		return nil, fmt.Errorf("%d bytes are too many for a key file", len(data))
 	}
@@ -30,8 +40,11 @@ func parsePrivate(data, passphrase []byte) (any, error) {
 	case "PRIVATE KEY":
 		return x509.ParsePKCS8PrivateKey(block.Bytes)
 	case "ENCRYPTED PRIVATE KEY":
-		return parsePBES2(block.Bytes, passphrase)
+		return most.parsePBES2(block.Bytes, passphrase)
 	case "OPENSSH PRIVATE KEY":
+		if err := most.checkOpenSSH(block.Bytes); err != nil {
+			return nil, err
+		}
 		return parseOpenSSH(data, passphrase)
 	default:
 		return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
@@ -57,6 +70,25 @@ func parsePKCS1(block *pem.Block, passphrase []byte) (any, error) {
 		return nil, ErrPassphrase // one wrong passphrase in 256 leaves padding that looks right
 	}
 	return key, nil
+}
+
+// checkOpenSSH reads the head of the file as PROTOCOL.key of OpenSSH has it. Files with another head are for the parser to
+// refuse.
+func (most work) checkOpenSSH(blob []byte) error {
+	var head struct {
+		Cipher, Derivation, Options string
+		Rest                        []byte `ssh:"rest"`
+	}
+	var options struct {
+		Salt   string
+		Rounds uint32
+	}
+	rest, ok := bytes.CutPrefix(blob, []byte("openssh-key-v1\x00"))
+	known := ok && ssh.Unmarshal(rest, &head) == nil && ssh.Unmarshal([]byte(head.Options), &options) == nil
+	if known && int64(options.Rounds) > int64(most.bcryptRounds) {
+		return fmt.Errorf("encrypted with %d rounds of bcrypt, not 1 to %d: encrypt it anew with ssh-keygen -p -a 16", options.Rounds, most.bcryptRounds)
+	}
+	return nil
 }
 
 func parseOpenSSH(data, passphrase []byte) (any, error) {

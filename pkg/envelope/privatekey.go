@@ -39,7 +39,11 @@ func GeneratePrivateKey(bits int) (*PrivateKey, error) {
 // passphrase is ignored when the file is not encrypted; the error is [ErrPassphrase] when it is and the passphrase is
 // missing or wrong.
 func ParsePrivateKey(data, passphrase []byte) (*PrivateKey, error) {
-	parsed, err := parsePrivate(data, passphrase)
+	return mostWork.parsePrivateKey(data, passphrase)
+}
+
+func (most work) parsePrivateKey(data, passphrase []byte) (*PrivateKey, error) {
+	parsed, err := most.parsePrivate(data, passphrase)
 	if err != nil {
 		return nil, fmt.Errorf("parse private key: %w", err)
 	}

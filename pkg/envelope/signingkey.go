@@ -28,7 +28,11 @@ func GenerateSigningKey() (SigningKey, error) {
 // ParseSigningKey reads an Ed25519 private key file. The passphrase is ignored when the file is not encrypted; the error
 // is [ErrPassphrase] when it is and the passphrase is missing or wrong.
 func ParseSigningKey(data, passphrase []byte) (SigningKey, error) {
-	parsed, err := parsePrivate(data, passphrase)
+	return mostWork.parseSigningKey(data, passphrase)
+}
+
+func (most work) parseSigningKey(data, passphrase []byte) (SigningKey, error) {
+	parsed, err := most.parsePrivate(data, passphrase)
 	if err != nil {
 		return SigningKey{}, fmt.Errorf("parse signing key: %w", err)
 	}
