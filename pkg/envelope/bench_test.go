@@ -34,16 +34,16 @@ func BenchmarkOpening(b *testing.B) {
 					rounds = append(rounds, o.round(b, i%2 == 0))
 				}
 			}
-			report(b, rounds)
+			report(b, size, rounds)
 		})
 	}
 }
 
-func report(b *testing.B, rounds []round) {
+func report(b *testing.B, size int, rounds []round) {
 	b.Helper()
 	ms := func(of func(round) float64) float64 { return 1e3 * median(rounds, of) }
 	ratio := median(rounds, func(r round) float64 { return r.bare / (r.parse + r.open) })
-	b.Logf("RSA-%d, %d rounds: bare primitives %.3f ms; Parse %.3f ms, Verify and Open %.3f ms; ratio=%.2f", benchBits, len(rounds),
+	b.Logf("%d KiB for RSA-%d, %d rounds: bare primitives %.3f ms; Parse %.3f ms, Verify and Open %.3f ms; ratio=%.2f", size>>10, benchBits, len(rounds),
 		ms(func(r round) float64 { return r.bare }), ms(func(r round) float64 { return r.parse }), ms(func(r round) float64 { return r.open }), ratio)
 	if ratio < benchBudget {
 		b.Errorf("opening has %.3f of the rate of the bare primitives; the budget is %.2f", ratio, benchBudget)

@@ -45,7 +45,7 @@ func TestTheHeadersOfGoldenEnvelopesAreRead(t *testing.T) {
 // The fingerprint in the envelopes is of sshpubkeys' making, and that in a key's line is the released client's.
 func TestGoldenFingerprintsAreOurs(t *testing.T) {
 	t.Parallel()
-	key := must(ParseSigningKey(golden(t, "signing"), nil))(t)
+	key := goldenSigningKey(t)
 	for file := range goldenEnvelopes {
 		if m := must(Parse(golden(t, file)))(t); m.Fingerprint != key.Public().Fingerprint() {
 			t.Errorf("%s: fingerprint %s, ours is %s", file, m.Fingerprint, key.Public().Fingerprint())

@@ -197,6 +197,17 @@ func TestOurKeyFilesAreReadBySSHKeygenAndOpenSSL(t *testing.T) {
 	}
 }
 
+// Signatures by such a key verify nowhere, and could give it away.
+func TestASigningKeyOfTwoKeysIsRefused(t *testing.T) {
+	t.Parallel()
+	block, _ := pem.Decode(golden(t, "signing"))
+	seed := goldenSigningKey(t).key.Seed()
+	block.Bytes[bytes.Index(block.Bytes, seed)] ^= 1
+	if _, err := ParseSigningKey(pem.EncodeToMemory(block), nil); err == nil || !strings.Contains(err.Error(), "does not belong to its public half") {
+		t.Errorf("ParseSigningKey: %v", err)
+	}
+}
+
 func TestAnOpenSSHKeyThatAsksForEndlessWorkIsRefused(t *testing.T) {
 	t.Parallel()
 	sign, passphrase := newSigningKey(t), []byte("PassPhrase")

@@ -27,6 +27,11 @@ func goldenVerifyKey(tb testing.TB) VerifyKey {
 	return must(ParseVerifyKey(golden(tb, "signing.pub")))(tb)
 }
 
+func goldenSigningKey(tb testing.TB) SigningKey {
+	tb.Helper()
+	return must(ParseSigningKey(golden(tb, "signing"), nil))(tb)
+}
+
 func newSigningKey(tb testing.TB) SigningKey {
 	tb.Helper()
 	return must(GenerateSigningKey())(tb)

@@ -40,6 +40,9 @@ func (most work) parseSigningKey(data, passphrase []byte) (SigningKey, error) {
 	if !ok {
 		return SigningKey{}, fmt.Errorf("parse signing key: %s, not an Ed25519 key", kindOf(parsed))
 	}
+	if !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) { // x/crypto/ssh does not look
+		return SigningKey{}, errors.New("parse signing key: its private half does not belong to its public half: the file is damaged, make a new key")
+	}
 	return SigningKey{key: key}, nil
 }
 
