@@ -34,6 +34,6 @@ never an argument and never printed.`,
   studioctl keys rotate request`,
 	}
 	family(cmd)
-	cmd.AddCommand(newKeysRequest(a), newKeysSigning(a), newKeysReport(a), newKeysFingerprint(a), newKeysCheck(a), newKeysRotate(a))
+	cmd.AddCommand(newKeysRequest(a), newKeysSigning(a), newKeysReport(a), newKeysFingerprint(a), newKeysCheck(a), newKeysAccepted(a), newKeysRotate(a))
 	return cmd
 }

@@ -23,9 +23,11 @@ type target struct {
 	RequestKey  string   `json:"request_key"` // file of the public key that requests are sealed with
 	SigningKey  string   `json:"signing_key"` // file of the key that sealed requests are signed with
 	SealedQueue string   `json:"sealed_queue"`
-	ReportKey   string   `json:"report_key,omitempty"` // file of the key that opens reports
-	Pools       string   `json:"pools"`                // JSON, or the file of it
-	Tenants     string   `json:"tenants"`              // file
+	ReportKey   string   `json:"report_key,omitempty"`   // file of the key that opens reports
+	Pools       string   `json:"pools"`                  // JSON, or the file of it
+	Tenants     string   `json:"tenants"`                // file
+	SigningKeys string   `json:"signing_keys,omitempty"` // folder
+	ReportKeys  string   `json:"report_keys,omitempty"`  // folder
 	ClearText   bool     `json:"clear_text"`
 	S3Hosts     []string `json:"s3_hosts"`                  // whose S3 protocol is Cloud Storage's
 	RequestKeys string   `json:"request_keys,omitempty"`    // file of the key that opens sealed requests; the local cloud's

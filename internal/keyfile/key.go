@@ -26,7 +26,7 @@ type Key struct {
 	Fingerprint string `json:"fingerprint"` // of the public half, as ssh-keygen -l prints it
 	Private     bool   `json:"private"`
 	Encrypted   bool   `json:"encrypted,omitempty"` // with a passphrase
-	Format      string `json:"format"`              // the type of the PEM block, or the first word of the line
+	Format      string `json:"format,omitempty"`    // the type of the PEM block, or the first word of the line
 	Comment     string `json:"comment,omitempty"`
 
 	opens    *envelope.PrivateKey
@@ -77,6 +77,12 @@ func Parse(data []byte, passphrase func() ([]byte, error)) ([]Key, error) {
 	}
 	return keys, nil
 }
+
+// OfPublicKey is a key to seal with, wherever it stood.
+func OfPublicKey(public *envelope.PublicKey) Key { return ofRSA(public, "") }
+
+// OfVerifyKey is a key to verify with, wherever it stood.
+func OfVerifyKey(public envelope.VerifyKey) Key { return ofEd25519(public, "") }
 
 func parsePEM(data []byte, format string, passphrase func() ([]byte, error)) (Key, error) {
 	if format == "RSA PUBLIC KEY" || format == "PUBLIC KEY" {
