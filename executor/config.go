@@ -29,6 +29,8 @@ type config struct {
 	LogLevel        slog.Level     `env:"LOG_LEVEL, default=INFO"`
 	EventsTopic     string         `env:"EVENTS_TOPIC, default=studio-events"`
 	DeadLetterTopic string         `env:"DEAD_LETTER_TOPIC, default=studio-dead-letters"`
+	ReportsTopic    string         `env:"REPORTS_TOPIC, default=studio-reports"`
+	ReportRate      int            `env:"REPORT_RATE, default=100"`
 	ClearText       bool           `env:"CLEAR_TEXT_MESSAGES, default=false"`
 	RequestKeys     []string       `env:"REQUEST_KEYS"`
 	PassphraseFile  string         `env:"REQUEST_PASSPHRASE_FILE"`
@@ -103,6 +105,9 @@ func (c *config) checkTimes() (err error) {
 	}
 	if c.MaxAttempts < 1 {
 		err = errors.Join(err, fmt.Errorf("MAX_ATTEMPTS %d: at least 1", c.MaxAttempts))
+	}
+	if c.ReportRate < 1 {
+		err = errors.Join(err, fmt.Errorf("REPORT_RATE %d: at least 1 line a second", c.ReportRate))
 	}
 	if c.MaxConcurrent < 0 {
 		err = errors.Join(err, fmt.Errorf("MAX_CONCURRENT %d: at least 1, or 0 for what the pool holds", c.MaxConcurrent))

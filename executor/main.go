@@ -33,6 +33,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
 )
 
 func main() {
@@ -81,8 +82,14 @@ func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs i
 	defer events.Stop()
 	letters := messages.Publisher(cfg.DeadLetterTopic)
 	defer letters.Stop()
+	reports := messages.Publisher(cfg.ReportsTopic)
+	reports.EnableMessageOrdering = true
+	reports.PublishSettings.DelayThreshold = time.Millisecond // a batch has waited already
+	reports.PublishSettings.Timeout = 10 * time.Second        // then it is tried again
+	defer reports.Stop()
 
 	w := newWorker(cfg, log, gpus.Devices(), objects, events)
+	w.Reports = &reporting.Sender{Tenants: cfg.tenants.Tenants, Publisher: message.NewPublisher(reports)}
 	leave, left := drain(ctx, cfg.DrainTimeout, log)
 	defer left()
 	if err := seclude(cfg); err != nil {
@@ -100,6 +107,7 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 			Executor: cfg.Name, Pool: cfg.pool, WorkDir: cfg.WorkDir, FirstUID: cfg.ExperimentUID, Slots: cfg.MaxConcurrent,
 			Heartbeat: cfg.Heartbeat, Lease: cfg.Lease, MaxAttempts: cfg.MaxAttempts, AdmissionWait: cfg.AdmissionWait,
 			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
+			ReportRate: cfg.ReportRate,
 		},
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
 		Keys:      cfg.keys,
