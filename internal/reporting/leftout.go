@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/report"
 )
 
@@ -41,4 +42,13 @@ func (l LeftOut) String() string {
 		verb = " is"
 	}
 	return strings.Join(parts, " and ") + verb
+}
+
+// Add counts a report of a kind.
+func (l *LeftOut) Add(kind string) {
+	if kind == message.JSONReport {
+		l.JSON++
+	} else {
+		l.Lines++
+	}
 }

@@ -1,5 +1,6 @@
-// Command bridge serves the function Relay at / on PORT until it is told to end; it then takes no more messages, settles
-// those in hand within 8 seconds, answers its calls and leaves. What it cannot settle stays in RabbitMQ.
+// Command bridge serves a function at / on PORT until it is told to end: Report where FUNCTION_TARGET names it, else Relay. It then
+// takes no more messages, settles those in hand within 8 seconds, answers its calls and leaves. What it cannot settle stays where
+// it came from.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/leaf-ai/studio-cloud-runner/functions/bridge/internal/relay"
+	"github.com/leaf-ai/studio-cloud-runner/functions/bridge/internal/report"
 )
 
 // drainTime leaves a reserve of the 10 s that Cloud Run gives after SIGTERM.
@@ -31,15 +33,17 @@ func main() {
 	}
 }
 
-// run returns nil once ctx is done and messages in hand have settled. It registers the function, so it runs once.
+// run returns nil once ctx is done and messages in hand have settled. It registers the functions, so it runs once.
 func run(ctx context.Context, env envconfig.Lookuper, logs io.Writer) error {
 	cfg, err := loadConfig(ctx, env)
 	if err != nil {
 		return fmt.Errorf("load config: %w", err)
 	}
-	service := relay.NewService(env, logs)
-	functions.HTTP("Relay", service.ServeHTTP) // served at / where FUNCTION_TARGET names it
-	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", service.ServeHTTP); err != nil {
+	requests, reports := relay.NewService(env, logs), report.NewService(env, logs)
+	// The framework serves at / the one that FUNCTION_TARGET names.
+	functions.HTTP("Relay", requests.ServeHTTP)
+	functions.CloudEvent("Report", reports.Receive)
+	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", requests.ServeHTTP); err != nil {
 		return fmt.Errorf("register Relay: %w", err)
 	}
 	// The framework's server cannot be stopped: it ends with the process.
@@ -52,5 +56,5 @@ func run(ctx context.Context, env envconfig.Lookuper, logs io.Writer) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return errors.Join(err, service.Shutdown(drain))
+	return errors.Join(err, requests.Shutdown(drain), reports.Shutdown(drain))
 }
