@@ -21,6 +21,7 @@ import (
 type Config struct {
 	Project         string // Google Cloud project of the topics
 	DeadLetterTopic string
+	ReportsTopic    string
 	EventsTopic     string
 	Broker          Broker
 	Queues          Filter
@@ -38,6 +39,7 @@ type Config struct {
 type environment struct {
 	Project         string `env:"GOOGLE_CLOUD_PROJECT"`
 	DeadLetterTopic string `env:"DEAD_LETTER_TOPIC, default=studio-dead-letters"`
+	ReportsTopic    string `env:"REPORTS_TOPIC, default=studio-reports"`
 	EventsTopic     string `env:"EVENTS_TOPIC, default=studio-events"`
 	AMQP            string `env:"AMQP_URL"`
 	Management      string `env:"RABBITMQ_MANAGEMENT_URL"`
@@ -63,6 +65,7 @@ func LoadConfig(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 	c := Config{
 		Project:         f.required("GOOGLE_CLOUD_PROJECT", e.Project),
 		DeadLetterTopic: e.DeadLetterTopic,
+		ReportsTopic:    e.ReportsTopic,
 		EventsTopic:     e.EventsTopic,
 		Broker:          f.broker(e.AMQP, e.Management),
 		Queues:          Filter{Match: f.pattern("QUEUE_MATCH", cmp.Or(e.Match, queue.DefaultMatch)), Mismatch: f.pattern("QUEUE_MISMATCH", e.Mismatch)},

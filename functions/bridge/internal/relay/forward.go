@@ -9,6 +9,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
 )
 
 // Disposition is what is to be done with a message of RabbitMQ.
@@ -54,11 +55,12 @@ type Forwarder struct {
 	Admission   Admitter
 	Requests    Requests
 	DeadLetters DeadLetters
+	Reports     *reporting.Sender // nil for none
 	Events      Events
 }
 
 // Forward publishes the delivery to its pool, or as a dead letter where no retry could help. Ack and DeadLetter come when
-// Pub/Sub has it, DeadLetter with the *admission.Refusal that says why; Requeue comes with the transient error.
+// Pub/Sub has it, and the report to a sender who is to know of a refusal; DeadLetter with the *admission.Refusal that says why; Requeue comes with the transient error.
 func (f Forwarder) Forward(ctx context.Context, d Delivery) (Disposition, error) {
 	decision, err := f.decide(d)
 	r := message.Relayed{
@@ -78,18 +80,25 @@ func (f Forwarder) Forward(ctx context.Context, d Delivery) (Disposition, error)
 	return Ack, nil
 }
 
-// decide refuses what Pub/Sub could not carry before it asks further.
+// decide refuses what Pub/Sub could not carry once it has found nothing worse: a sender who has proven no key hears of neither.
 func (f Forwarder) decide(d Delivery) (admission.Decision, error) {
-	if err := admission.CheckSize(len(d.Body), message.MaxData); err != nil {
-		return admission.Decision{}, err
+	decision, err := f.Admission.Decide(d.Queue, d.Body)
+	if err == nil {
+		err = admission.CheckSize(len(d.Body), message.MaxData)
 	}
-	return f.Admission.Decide(d.Queue, d.Body)
+	return decision, err
 }
 
 func (f Forwarder) bury(ctx context.Context, r message.Relayed, refusal *admission.Refusal) (Disposition, error) {
 	letter := message.DeadLetter{Relayed: r, Reason: string(refusal.Reason), Detail: refusal.Detail, Stage: message.Bridge}
 	if err := f.DeadLetters.DeadLetter(ctx, letter); err != nil {
 		return Requeue, err
+	}
+	if refusal.Report {
+		of := reporting.Subject{Queue: r.Queue, Experiment: r.Experiment, Attempt: r.MessageID, Executor: message.Bridge}
+		if err := f.Reports.End(ctx, of, reporting.End{At: r.RelayedAt, Reason: refusal.Detail}); err != nil {
+			return Requeue, err
+		}
 	}
 	f.Events.Tell(ctx, told(event.Refused, r, event.Data{Stage: letter.Stage, Reason: letter.Reason, Detail: letter.Detail}))
 	return DeadLetter, refusal

@@ -3,7 +3,10 @@ package relay
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,11 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
+	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/report"
 )
 
 const (
@@ -50,7 +58,8 @@ func TestForward(t *testing.T) {
 	}{
 		"published":                       {body: good, want: Ack},
 		"malformed":                       {body: poison, want: DeadLetter, reason: admission.Malformed},
-		"larger than Pub/Sub takes":       {body: string(make([]byte, message.MaxData+1)), want: DeadLetter, reason: admission.TooLarge},
+		"larger than Pub/Sub takes":       {body: good + strings.Repeat(" ", message.MaxData), want: DeadLetter, reason: admission.TooLarge},
+		"larger, and malformed":           {body: string(make([]byte, message.MaxData+1)), want: DeadLetter, reason: admission.Malformed},
 		"publishing is forbidden":         {body: good, refuse: cpuTopic, want: Requeue, code: codes.PermissionDenied},
 		"the pool has no topic":           {body: `{"pool":"gpu"}`, want: Requeue, code: codes.NotFound},
 		"there is no topic at all":        {body: good, absent: true, want: Requeue, code: codes.NotFound},
@@ -189,4 +198,100 @@ func TestABurstOfEventsGoesUnordered(t *testing.T) {
 	if len(told) != orderedEvents+500 || ordered < orderedEvents || ordered == len(told) {
 		t.Errorf("%d of %d events are ordered", ordered, len(told))
 	}
+}
+
+// A refusal is reported before RabbitMQ lets go of the request, to a sender who may know of it.
+func TestARefusalIsReported(t *testing.T) {
+	t.Parallel()
+	key, err := envelope.GeneratePrivateKey(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing, stranger := newSigningKey(t), newSigningKey(t)
+	pem := string(key.Public().MarshalPEM())
+	set, err := tenant.Parse(fmt.Appendf(nil, `{"tenants":[{"prefix":"rmq_","store":"a-store","metadata":"a-metadata","report_key":%q},
+	  {"prefix":"rmq_sealed","store":"a-store","metadata":"a-metadata","report_key":%q,"signing_keys":[%q]},
+	  {"prefix":"rmq_silent","store":"a-store","metadata":"a-metadata"}]}`, pem, pem, signing.Public().AuthorizedLine("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pools, err := pool.Parse(`[{"name":"cpu","kind":"run-job","cpus":4,"ram":"8gb","hdd":"20gb"}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(by envelope.SigningKey, resources string, size int) string {
+		h := envelope.Header{Status: "waiting", Resources: json.RawMessage(resources)}
+		body, err := envelope.New(h, make([]byte, size), key.Public(), by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	const clear = `{"experiment":{"key":"k1","filename":"train.py","pythonver":"3.11","resources_needed":{"cpus":%d}},"config":{}}`
+	tests := map[string]struct {
+		queue, body string
+		refuse      string
+		says        string // "" for no report
+		want        Disposition
+	}{
+		"fits in no pool":              {queue: "rmq_q", body: fmt.Sprintf(clear, 64), says: "cpus", want: DeadLetter},
+		"malformed":                    {queue: "rmq_q", body: `{"experiment":{}}`, says: "experiment", want: DeadLetter},
+		"too large":                    {queue: "rmq_q", body: fmt.Sprintf(clear, 1) + strings.Repeat(" ", message.MaxData), says: "of at most", want: DeadLetter},
+		"sealed, fits in no pool":      {queue: "rmq_sealed", body: seal(signing, `{"cpus": 64}`, 1), says: "cpus", want: DeadLetter},
+		"sealed, too large":            {queue: "rmq_sealed", body: seal(signing, `{"cpus": 1}`, message.MaxData), says: "of at most", want: DeadLetter},
+		"forged":                       {queue: "rmq_sealed", body: seal(stranger, `{"cpus": 64}`, 1), want: DeadLetter},
+		"forged, too large":            {queue: "rmq_sealed", body: seal(stranger, `{"cpus": 1}`, message.MaxData), want: DeadLetter},
+		"clear where sealed is wanted": {queue: "rmq_sealed", body: fmt.Sprintf(clear, 64), want: DeadLetter},
+		"too large where sealed is":    {queue: "rmq_sealed", body: strings.Repeat(" ", message.MaxData+1), want: DeadLetter},
+		"nobody reads reports":         {queue: "rmq_silent", body: fmt.Sprintf(clear, 64), want: DeadLetter},
+		"Pub/Sub refuses the report":   {queue: "rmq_q", body: fmt.Sprintf(clear, 64), refuse: reportTopic, want: Requeue},
+		"admitted":                     {queue: "rmq_q", body: fmt.Sprintf(clear, 1), want: Ack},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, allTopics()...)
+			b.cloud.OnPublish(refusing(tc.refuse, codes.PermissionDenied))
+			tenants := func() *tenant.Set { return set }
+			b.Admission = admission.Policy{Tenants: tenants, ClearText: true, Pools: pools}
+			b.Reports = &reporting.Sender{Tenants: tenants, Publisher: b.Requests.(*Topics)}
+			d := Delivery{Queue: tc.queue, Body: []byte(tc.body), At: time.Now()}
+			if got, err := b.Forward(t.Context(), d); got != tc.want {
+				t.Fatalf("Forward = %v, %v; want %v", got, err, tc.want)
+			}
+			b.teller.flush()
+			published := b.cloud.Messages(reportTopic)
+			if tc.says == "" {
+				if len(published) != 0 {
+					t.Errorf("%d reports; want none", len(published))
+				}
+				return
+			}
+			if len(published) != 1 {
+				t.Fatalf("%d reports; want 1", len(published))
+			}
+			batch, err := message.ReportsFrom(published[0].Attributes, published[0].Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := report.Open([]byte(batch.Reports[0].Body), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, id := r.GetProgress(), message.ID(d.Body)
+			if p.GetState() != report.TaskState_Failed || !strings.Contains(p.GetError().GetMsg().GetValue(), tc.says) ||
+				r.GetUniqueId().GetValue() != id || batch.Reports[0].ID != id+"/end" || published[0].OrderingKey != id || batch.Queue != tc.queue {
+				t.Errorf("reported %v in %+v", r, batch)
+			}
+		})
+	}
+}
+
+func newSigningKey(t *testing.T) envelope.SigningKey {
+	t.Helper()
+	key, err := envelope.GenerateSigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
 )
 
 const (
@@ -31,6 +33,7 @@ type Relay struct {
 	Config    Config
 	Admission Admitter
 	Topics    *Topics
+	Reports   *reporting.Sender // nil for none
 	Logger    *slog.Logger
 }
 

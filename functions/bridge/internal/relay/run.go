@@ -75,7 +75,7 @@ func (r *run) watch(intake context.Context, stop context.CancelCauseFunc) {
 }
 
 func (r *run) consumer(q Queue) *consumer {
-	forwarder := Forwarder{Admission: r.Admission, Requests: r.Topics, DeadLetters: r.Topics, Events: r.events}
+	forwarder := Forwarder{Admission: r.Admission, Requests: r.Topics, DeadLetters: r.Topics, Reports: r.Reports, Events: r.events}
 	return &consumer{
 		queue: q, prefetch: r.Config.Prefetch, project: r.Config.Project, forwarder: forwarder, tally: r.tally, logger: r.Logger,
 	}

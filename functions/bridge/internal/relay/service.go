@@ -14,6 +14,7 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/cloudlog"
+	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 )
 
@@ -111,9 +112,9 @@ func (s *Service) load(ctx context.Context) error {
 		return fmt.Errorf("open Pub/Sub: %w", err)
 	}
 	s.client = client
-	s.topics = NewTopics(client, cfg.DeadLetterTopic, cfg.EventsTopic)
+	s.topics = NewTopics(client, cfg.DeadLetterTopic, cfg.ReportsTopic, cfg.EventsTopic)
 	s.relay = &Relay{
-		Config: cfg, Topics: s.topics, Logger: logger,
+		Config: cfg, Topics: s.topics, Logger: logger, Reports: &reporting.Sender{Tenants: tenants.Tenants, Publisher: s.topics},
 		Admission: admission.Policy{Tenants: tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.Pools},
 	}
 	return nil

@@ -20,6 +20,7 @@ const (
 	cpuTopic    = "studio-requests-cpu"
 	deadLetters = "studio-dead-letters"
 	eventsTopic = "studio-events"
+	reportTopic = "studio-reports"
 )
 
 // standIn admits every JSON object to the pool that it names under "pool", or else to cpu; the experiment is what it has
@@ -69,7 +70,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // newTestTopics returns topics on c, stopped with the test.
 func newTestTopics(tb testing.TB, c *testcloud.Cloud) *Topics {
 	tb.Helper()
-	topics := NewTopics(c.Client(tb), deadLetters, eventsTopic)
+	topics := NewTopics(c.Client(tb), deadLetters, reportTopic, eventsTopic)
 	tb.Cleanup(func() { topics.Stop(context.Background()) })
 	return topics
 }
@@ -93,7 +94,7 @@ func setup(t *testing.T, topics ...string) bundle {
 	}
 }
 
-func allTopics() []string { return []string{cpuTopic, deadLetters, eventsTopic} }
+func allTopics() []string { return []string{cpuTopic, deadLetters, reportTopic, eventsTopic} }
 
 func mustContain(t *testing.T, what, text, part string) {
 	t.Helper()

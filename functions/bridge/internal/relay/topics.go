@@ -32,12 +32,13 @@ const (
 	outstandingBytes = 64 << 20
 )
 
-// Topics is the Pub/Sub side: a publisher per pool, one for dead letters and one for events, shared by all relays of a
+// Topics is the Pub/Sub side: a publisher per pool, one each for dead letters, reports and events, shared by all relays of a
 // process.
 type Topics struct {
 	client *pubsub.Client
 
 	deadLetters *message.Publisher
+	reports     *message.Publisher
 	events      *event.Publisher
 	fixed       []*pubsub.Publisher
 
@@ -46,9 +47,11 @@ type Topics struct {
 }
 
 // NewTopics returns the topics of a client, which the caller closes.
-func NewTopics(client *pubsub.Client, deadLetters, events string) *Topics {
-	letters, facts := client.Publisher(deadLetters), client.Publisher(events)
+func NewTopics(client *pubsub.Client, deadLetters, reports, events string) *Topics {
+	letters, news, facts := client.Publisher(deadLetters), client.Publisher(reports), client.Publisher(events)
 	tune(letters)
+	tune(news)
+	news.EnableMessageOrdering = true
 	tune(facts)
 	// Events are best effort: they wait for company, and one too many is lost rather than waited for.
 	facts.PublishSettings.DelayThreshold = eventDelay
@@ -58,7 +61,8 @@ func NewTopics(client *pubsub.Client, deadLetters, events string) *Topics {
 	}
 	return &Topics{
 		client: client, pools: map[string]*pubsub.Publisher{},
-		deadLetters: message.NewPublisher(letters), events: event.New(facts, source), fixed: []*pubsub.Publisher{letters, facts},
+		deadLetters: message.NewPublisher(letters), reports: message.NewPublisher(news), events: event.New(facts, source),
+		fixed: []*pubsub.Publisher{letters, news, facts},
 	}
 }
 
@@ -90,6 +94,11 @@ func (t *Topics) pool(name string) *pubsub.Publisher {
 // DeadLetter publishes d and returns nil only when Pub/Sub has it.
 func (t *Topics) DeadLetter(ctx context.Context, d message.DeadLetter) error {
 	return t.deadLetters.DeadLetter(ctx, d)
+}
+
+// Reports publishes a batch and returns nil only when Pub/Sub has it.
+func (t *Topics) Reports(ctx context.Context, r message.Reports) error {
+	return t.reports.Reports(ctx, r)
 }
 
 // Stop ends the publishers once nothing waits in them, or leaves them when ctx ends: what still waits then is given up
