@@ -39,6 +39,7 @@ type Cloud struct {
 	RequestPublicKey string // file of the key that requests are sealed with
 	SigningKey       string // file of the key that requests to sealed queues are signed with
 	SealedQueue      string // a queue that takes sealed requests only; all that begin so do
+	ReportKey        string // file of the key that opens reports on requests of every queue
 	LogDir           string
 
 	// What the programs are told, for whoever foretells what they will do.
@@ -112,7 +113,10 @@ func (c *Cloud) start(ctx context.Context) error {
 	if err := parts.Wait(); err != nil {
 		return err
 	}
-	return c.startBridge(ctx, scheduling)
+	bridge, ctx := errgroup.WithContext(ctx)
+	bridge.Go(func() error { return c.startBridge(ctx, scheduling) })
+	bridge.Go(func() error { return c.startReport(ctx, looping) })
+	return bridge.Wait()
 }
 
 func (c *Cloud) startBroker(ctx context.Context) error {
@@ -137,7 +141,7 @@ func (c *Cloud) startRest(ctx, looping context.Context) error {
 	if err := services.Wait(); err != nil {
 		return err
 	}
-	c.RequestPublicKey, c.SigningKey = c.keys.requestPublic, c.keys.signing
+	c.RequestPublicKey, c.SigningKey, c.ReportKey = c.keys.requestPublic, c.keys.signing, c.keys.report
 	c.RequestPrivateKey, c.PassphraseFile, c.Tenants = c.keys.request, c.keys.passphrase, c.keys.tenants
 	c.S3Hosts = s3Hosts(c.S3URL)
 	programs, ctx := errgroup.WithContext(ctx)
@@ -148,7 +152,7 @@ func (c *Cloud) startRest(ctx, looping context.Context) error {
 	return programs.Wait()
 }
 
-// Program finds a program for tests to kill: bridge, finalize, executor-local-cpu or executor-local-gpu. There is none of another name.
+// Program finds a program for tests to kill: bridge, report, finalize, executor-local-cpu or executor-local-gpu. There is none of another name.
 func (c *Cloud) Program(name string) *program.Program {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -48,6 +48,7 @@ func (c *Cloud) common() map[string]string {
 		"POOLS":                 c.Pools,
 		"EVENTS_TOPIC":          eventsTopic,
 		"DEAD_LETTER_TOPIC":     deadLetterTopic,
+		"REPORTS_TOPIC":         reportsTopic,
 		"CLEAR_TEXT_MESSAGES":   "true",
 		"LOG_LEVEL":             c.options.LogLevel.String(),
 	} {
@@ -63,6 +64,12 @@ func (c *Cloud) bridgeEnv(port int) map[string]string {
 		"RABBITMQ_MANAGEMENT_URL": c.ManagementURL,
 		"RELAY_DISCOVERY":         "1s", // somebody waits for the first request of a new queue
 	}
+}
+
+func (c *Cloud) reportEnv(port int) map[string]string {
+	env := c.bridgeEnv(port)
+	env["FUNCTION_TARGET"] = "Report"
+	return env
 }
 
 func (c *Cloud) executorEnv(pool string) map[string]string {

@@ -14,10 +14,10 @@ import (
 // keyBits is enough for a key that lives as long as this process and opens what is on loopback; 4096 would take seconds to make.
 const keyBits = 2048
 
-// keys are the files of a sealed request's keys, of the passphrase, and of the tenants.
+// keys are the files of a sealed request's keys, of the passphrase, of the key that reports are opened with, and of the tenants.
 type keys struct {
 	request, passphrase, requestPublic string
-	signing                            string
+	signing, report                    string
 	tenants                            string
 }
 
@@ -25,7 +25,8 @@ type keys struct {
 func makeKeys(dir string) (keys, error) {
 	k := keys{
 		request: filepath.Join(dir, "request.pem"), requestPublic: filepath.Join(dir, "request.pub.pem"),
-		passphrase: filepath.Join(dir, "passphrase"), signing: filepath.Join(dir, "signing"), tenants: filepath.Join(dir, "tenants.json"),
+		passphrase: filepath.Join(dir, "passphrase"), signing: filepath.Join(dir, "signing"),
+		report: filepath.Join(dir, "report.pem"), tenants: filepath.Join(dir, "tenants.json"),
 	}
 	request, err := envelope.GeneratePrivateKey(keyBits)
 	if err != nil {
@@ -44,12 +45,21 @@ func makeKeys(dir string) (keys, error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("encode the signing key: %w", err)
 	}
-	tenants, err := tenantsFile(signing.Public())
+	report, err := envelope.GeneratePrivateKey(keyBits)
+	if err != nil {
+		return keys{}, fmt.Errorf("make the report key: %w", err)
+	}
+	reader, err := report.MarshalPEM(nil)
+	if err != nil {
+		return keys{}, fmt.Errorf("encode the report key: %w", err)
+	}
+	tenants, err := tenantsFile(signing.Public(), report.Public())
 	if err != nil {
 		return keys{}, err
 	}
 	for file, content := range map[string][]byte{
-		k.request: sealed, k.requestPublic: request.Public().MarshalPEM(), k.passphrase: passphrase, k.signing: openssh, k.tenants: tenants,
+		k.request: sealed, k.requestPublic: request.Public().MarshalPEM(), k.passphrase: passphrase, k.signing: openssh,
+		k.report: reader, k.tenants: tenants,
 	} {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			return keys{}, fmt.Errorf("write keys: %w", err)
@@ -58,17 +68,19 @@ func makeKeys(dir string) (keys, error) {
 	return k, nil
 }
 
-// tenantsFile lets every queue send in clear but those of the sealed prefix.
-func tenantsFile(sealed envelope.VerifyKey) ([]byte, error) {
+// tenantsFile lets every queue send in clear but those of the sealed prefix. Reports on all are for one reader.
+func tenantsFile(sealed envelope.VerifyKey, reader *envelope.PublicKey) ([]byte, error) {
 	type tenant struct {
 		Prefix      string   `json:"prefix"`
 		Store       string   `json:"store"`
 		Metadata    string   `json:"metadata"`
 		SigningKeys []string `json:"signing_keys,omitempty"`
+		ReportKey   string   `json:"report_key"`
 	}
+	key := string(reader.MarshalPEM())
 	file := map[string][]tenant{"tenants": {
-		{Prefix: clearPrefix, Store: store, Metadata: metadata},
-		{Prefix: sealedPrefix, Store: store, Metadata: metadata, SigningKeys: []string{sealed.AuthorizedLine("local")}},
+		{Prefix: clearPrefix, Store: store, Metadata: metadata, ReportKey: key},
+		{Prefix: sealedPrefix, Store: store, Metadata: metadata, SigningKeys: []string{sealed.AuthorizedLine("local")}, ReportKey: key},
 	}}
 	data, err := json.Marshal(file)
 	if err != nil {

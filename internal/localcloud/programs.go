@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/eventarc"
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/port"
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/program"
+	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/push"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 )
 
@@ -28,7 +30,7 @@ const (
 
 // startFinalize starts the function and the Eventarc that feeds it.
 func (c *Cloud) startFinalize(ctx, looping context.Context) error {
-	address, err := c.serve(ctx, "finalize", func(int) map[string]string { return nil })
+	address, err := c.serve(ctx, "finalize", "finalize", func(int) map[string]string { return nil })
 	if err != nil {
 		return err
 	}
@@ -47,12 +49,30 @@ func (c *Cloud) startFinalize(ctx, looping context.Context) error {
 
 // startBridge starts the function and the scheduler that calls it.
 func (c *Cloud) startBridge(ctx, scheduling context.Context) error {
-	address, err := c.serve(ctx, "bridge", c.bridgeEnv)
+	address, err := c.serve(ctx, "bridge", "bridge", c.bridgeEnv)
 	if err != nil {
 		return err
 	}
 	s := &scheduler{url: address, client: c.http, log: c.log}
 	c.loops.Go(func() { s.run(scheduling) })
+	return nil
+}
+
+// startReport starts the bridge's other function and the push subscription that calls it.
+func (c *Cloud) startReport(ctx, looping context.Context) error {
+	address, err := c.serve(ctx, "report", "bridge", c.reportEnv)
+	if err != nil {
+		return err
+	}
+	p := &push.Subscription{
+		Subscriber: c.messages.Subscriber(reportsTopic), Name: reportsTopic, Project: project, URL: address + "projects/" + project + "/topics/" + reportsTopic,
+		Client: c.http, Min: 100 * time.Millisecond, Max: 10 * time.Second, Log: c.log,
+	}
+	c.loops.Go(func() {
+		if err := p.Run(looping); err != nil {
+			c.log.Error("push subscription ended", "error", err)
+		}
+	})
 	return nil
 }
 
@@ -75,7 +95,7 @@ func (c *Cloud) startExecutor(ctx context.Context, name string) error {
 }
 
 // serve starts a function and waits until it listens.
-func (c *Cloud) serve(ctx context.Context, name string, env func(port int) map[string]string) (address string, err error) {
+func (c *Cloud) serve(ctx context.Context, name, binary string, env func(port int) map[string]string) (address string, err error) {
 	number, err := port.Free()
 	if err != nil {
 		return "", err
@@ -84,7 +104,7 @@ func (c *Cloud) serve(ctx context.Context, name string, env func(port int) map[s
 	for key, value := range env(number) {
 		own[key] = value
 	}
-	p, err := c.launch(name, name, own, functionGrace)
+	p, err := c.launch(name, binary, own, functionGrace)
 	if err != nil {
 		return "", err
 	}
@@ -137,20 +157,21 @@ func alive(name string, p *program.Program) error {
 	return nil
 }
 
-// stopPrograms ends intake and running experiments, then finalize, which may still see their last uploads.
+// stopPrograms ends intake and running experiments, then the functions behind them, which may still see their last uploads and
+// reports.
 func (c *Cloud) stopPrograms() error {
 	if c.quiet != nil {
 		c.quiet()
 	}
 	c.mu.Lock()
-	finalize := c.programs["finalize"]
+	behind := []*program.Program{c.programs["finalize"], c.programs["report"]}
 	c.mu.Unlock()
-	err := c.stopAll(func(p *program.Program) bool { return p != finalize })
+	err := c.stopAll(func(p *program.Program) bool { return !slices.Contains(behind, p) })
 	if c.unloop != nil {
 		c.unloop()
 	}
 	c.loops.Wait()
-	return errors.Join(err, c.stopAll(func(p *program.Program) bool { return p == finalize }))
+	return errors.Join(err, c.stopAll(func(p *program.Program) bool { return slices.Contains(behind, p) }))
 }
 
 func (c *Cloud) stopAll(chosen func(*program.Program) bool) error {

@@ -50,6 +50,7 @@ func (c *Cloud) startPubSub(ctx context.Context) (err error) {
 		{Name: deadLetterTopic, Topic: deadLetterTopic},
 		{Name: finalizeSubscription, Topic: artifactsTopic, DeadLetterTopic: finalizeDeadLetters},
 		{Name: finalizeDeadLetters, Topic: finalizeDeadLetters},
+		{Name: reportsTopic, Topic: reportsTopic, Ordered: true},
 	}
 	for _, name := range []string{cpuPool, gpuPool} {
 		topics = append(topics, pool.Topic(name))
