@@ -1,0 +1,103 @@
+mock_provider "google" {}
+
+variables {
+  project       = "a-project"
+  region        = "europe-west4"
+  service_agent = "service-1@gcp-sa-pubsub.iam.gserviceaccount.com"
+  pools         = [{ name = "cpu" }, { name = "gpu-t4" }]
+}
+
+run "every_pool_has_a_topic_and_an_exactly_once_subscription" {
+  assert {
+    condition     = output.requests == { cpu = "studio-requests-cpu", gpu-t4 = "studio-requests-gpu-t4" }
+    error_message = "Topics are not named as internal/pool.Topic names them."
+  }
+  assert {
+    condition = alltrue([for s in google_pubsub_subscription.requests :
+      s.enable_exactly_once_delivery && s.message_retention_duration == "2678400s" && s.ack_deadline_seconds == 60 && s.expiration_policy[0].ttl == ""
+    ])
+    error_message = "A subscription of requests is not exactly-once, does not keep 31 days, or vanishes."
+  }
+  assert {
+    condition     = alltrue([for t in google_pubsub_topic.this : t.message_storage_policy[0].allowed_persistence_regions == toset(["europe-west4"])])
+    error_message = "Messages may be kept elsewhere: exactly-once holds within a region only."
+  }
+}
+
+run "dead_letters_are_moved_and_kept" {
+  assert {
+    condition = alltrue([for s in google_pubsub_subscription.requests :
+      s.dead_letter_policy[0].dead_letter_topic == google_pubsub_topic.this["studio-dead-letters"].id && s.dead_letter_policy[0].max_delivery_attempts == 100
+    ])
+    error_message = "A subscription has no dead letter policy, or another's."
+  }
+  assert {
+    condition     = google_pubsub_topic_iam_member.dead_letters.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.dead_letters.member == "serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com"
+    error_message = "Pub/Sub's agent may not publish dead letters."
+  }
+  assert {
+    condition     = length(google_pubsub_subscription_iam_member.requests) == 2 && alltrue([for m in google_pubsub_subscription_iam_member.requests : m.role == "roles/pubsub.subscriber"])
+    error_message = "Pub/Sub's agent may not take what it moves."
+  }
+  assert {
+    condition     = google_pubsub_subscription.dead_letters.message_retention_duration == "2678400s" && google_pubsub_subscription.dead_letters.expiration_policy[0].ttl == ""
+    error_message = "Dead letters vanish."
+  }
+}
+
+run "without_bigquery_there_is_none" {
+  command = plan
+  assert {
+    condition     = length(google_bigquery_table.events) + length(google_pubsub_subscription.bigquery) == 0
+    error_message = "BigQuery without being asked."
+  }
+}
+
+run "events_go_to_bigquery_where_asked" {
+  variables {
+    bigquery = { location = "EU" }
+  }
+  assert {
+    condition     = google_pubsub_subscription.bigquery["events"].bigquery_config[0].table == "a-project.studio.events" && google_pubsub_subscription.bigquery["events"].bigquery_config[0].write_metadata
+    error_message = "Not the table, or without the attributes."
+  }
+  assert {
+    condition     = toset([for c in jsondecode(google_bigquery_table.events["events"].schema) : c.name]) == toset(["subscription_name", "message_id", "publish_time", "data", "attributes"])
+    error_message = "The table lacks a column that write_metadata needs."
+  }
+  assert {
+    condition     = toset(keys(google_bigquery_table_iam_member.events)) == toset(["roles/bigquery.dataEditor", "roles/bigquery.metadataViewer"])
+    error_message = "Pub/Sub's agent may not write the table."
+  }
+}
+
+run "a_second_apply_changes_nothing" {
+  command = plan
+  variables {
+    bigquery = { location = "EU" }
+  }
+}
+
+run "two_pools_of_a_name_are_refused" {
+  command = plan
+  variables {
+    pools = [{ name = "cpu" }, { name = "cpu" }]
+  }
+  expect_failures = [var.pools]
+}
+
+run "a_pool_name_that_the_programs_refuse_is_refused" {
+  command = plan
+  variables {
+    pools = [{ name = "GPU_T4" }]
+  }
+  expect_failures = [var.pools]
+}
+
+run "attempts_out_of_range_are_refused" {
+  command = plan
+  variables {
+    max_delivery_attempts = 3
+  }
+  expect_failures = [var.max_delivery_attempts]
+}
