@@ -5,25 +5,29 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
+	"github.com/leaf-ai/studio-cloud-runner/internal/cloudlog"
+	"github.com/leaf-ai/studio-cloud-runner/internal/keyring"
+	"github.com/leaf-ai/studio-cloud-runner/internal/mounted"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
-	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 )
 
 // config is everything that an executor reads from its environment. docs/settings.md explains each for operators.
 type config struct {
 	Project         string         `env:"GOOGLE_CLOUD_PROJECT"`
 	Tenants         string         `env:"TENANTS"`
+	SigningKeys     string         `env:"SIGNING_KEYS"`
+	ReportKeys      string         `env:"REPORT_KEYS"`
 	Pools           string         `env:"POOLS"`
 	Pool            string         `env:"POOL"`
 	LogLevel        slog.Level     `env:"LOG_LEVEL, default=INFO"`
@@ -33,7 +37,7 @@ type config struct {
 	ReportRate      int            `env:"REPORT_RATE, default=100"`
 	ClearText       bool           `env:"CLEAR_TEXT_MESSAGES, default=false"`
 	RequestKeys     []string       `env:"REQUEST_KEYS"`
-	PassphraseFile  string         `env:"REQUEST_PASSPHRASE_FILE"`
+	PassphraseFiles []string       `env:"REQUEST_PASSPHRASE_FILE"`
 	WorkDir         string         `env:"WORK_DIR, default=/var/lib/studio/work"`
 	CacheDir        string         `env:"CACHE_DIR, default=/var/lib/studio/cache"`
 	UV              string         `env:"UV, default=uv"`
@@ -57,7 +61,8 @@ type config struct {
 	pools   pool.List
 	pool    pool.Pool
 	tenants *tenant.Source
-	keys    []*envelope.PrivateKey
+	keys    *keyring.Ring
+	log     *slog.Logger
 	urls    artifact.URLs
 }
 
@@ -68,8 +73,9 @@ var uvSettings = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 }
 
-// loadConfig reads the settings and the files that they name. Its error lists every fault by its variable's name.
-func loadConfig(ctx context.Context, env envconfig.Lookuper) (*config, error) {
+// loadConfig reads the settings and the files that they name, whose later faults it logs. Its error lists every fault by its
+// variable's name.
+func loadConfig(ctx context.Context, env envconfig.Lookuper, logs io.Writer) (*config, error) {
 	var c config
 	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &c, Lookuper: env}); err != nil {
 		return nil, err
@@ -79,7 +85,9 @@ func loadConfig(ctx context.Context, env envconfig.Lookuper) (*config, error) {
 			c.uvEnv = append(c.uvEnv, name+"="+value)
 		}
 	}
-	return &c, errors.Join(c.checkNames(), c.checkTimes(), c.loadPools(), c.loadTenants(), c.loadKeys(), c.loadURLs())
+	faults := errors.Join(c.checkNames(), c.checkTimes(), c.loadPools())
+	c.log = cloudlog.New(logs, c.LogLevel, "executor").With("executor", c.Name, "pool", c.pool.Name)
+	return &c, errors.Join(faults, c.loadTenants(), c.loadKeys(), c.loadURLs())
 }
 
 func (c *config) checkNames() (err error) {
@@ -141,12 +149,33 @@ func (c *config) loadPools() error {
 
 func (c *config) loadTenants() (err error) {
 	if c.Tenants == "" {
-		return errors.New("TENANTS is empty: name the file that lists queue prefixes with their buckets and keys")
+		return errors.New("TENANTS is empty: name the file or folder that lists queue prefixes with their buckets and keys")
 	}
-	if c.tenants, err = tenant.Open(c.Tenants); err != nil {
-		return fmt.Errorf("TENANTS: %w", err)
+	c.tenants, err = tenant.Open(c.Tenants, tenant.SigningKeys(c.SigningKeys), tenant.ReportKeys(c.ReportKeys),
+		tenant.OnFault(func(err error) { c.log.Error("tenants at fault", "error", err) }))
+	if err != nil {
+		return fmt.Errorf("TENANTS, SIGNING_KEYS or REPORT_KEYS: %w", err)
 	}
 	return nil
+}
+
+// lookEvery is more often than what is known of the files is too old to be used.
+const lookEvery = 5 * time.Second
+
+// watchFiles looks at the files while nothing else does: an executor without work reports their faults, too, and no delivery
+// waits for a new key to be decrypted.
+func (c *config) watchFiles(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.tenants.Tenants()
+			c.keys.Keys()
+		}
+	}
 }
 
 // loadURLs reads the authorities that are trusted beside the system's.
@@ -168,28 +197,11 @@ func (c *config) loadURLs() error {
 	return nil
 }
 
-// loadKeys reads the request keys: the current one first, then the previous ones, each opened by the one passphrase.
-func (c *config) loadKeys() error {
-	var passphrase []byte
-	if c.PassphraseFile != "" {
-		text, err := os.ReadFile(c.PassphraseFile)
-		if err != nil {
-			return fmt.Errorf("REQUEST_PASSPHRASE_FILE: %w", err)
-		}
-		passphrase = []byte(strings.TrimSuffix(string(text), "\n"))
+// loadKeys reads the request keys: the current one first, then the previous ones, each opened by any of the passphrases.
+func (c *config) loadKeys() (err error) {
+	c.keys, err = keyring.Open(c.RequestKeys, c.PassphraseFiles, mounted.OnFault(func(err error) { c.log.Error("request keys at fault", "error", err) }))
+	if err != nil {
+		return fmt.Errorf("REQUEST_KEYS or REQUEST_PASSPHRASE_FILE: %w", err)
 	}
-	var faults error
-	for _, file := range c.RequestKeys {
-		text, err := os.ReadFile(file) //nolint:gosec // the operator's own setting
-		if err == nil {
-			var key *envelope.PrivateKey
-			if key, err = envelope.ParsePrivateKey(text, passphrase); err == nil {
-				c.keys = append(c.keys, key)
-			}
-		}
-		if err != nil {
-			faults = errors.Join(faults, fmt.Errorf("REQUEST_KEYS, file %s: %w", file, err))
-		}
-	}
-	return faults
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 	} {
 		env[name] = value
 	}
-	_, err := loadConfig(t.Context(), envconfig.MapLookuper(env))
+	_, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output())
 	if err == nil {
 		t.Fatal("loadConfig took settings full of faults")
 	}
@@ -51,7 +52,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 
 func TestExecutorHoldsAsManyExperimentsAsItsPoolHasSlots(t *testing.T) {
 	t.Parallel()
-	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(settings(t)))
+	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(settings(t)), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +79,12 @@ func TestEncryptedRequestKeyIsOpenedByThePassphraseFile(t *testing.T) {
 		}
 	}
 	env["REQUEST_KEYS"], env["REQUEST_PASSPHRASE_FILE"] = dir+"/key.pem", dir+"/phrase"
-	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env))
-	if err != nil || len(cfg.keys) != 1 {
-		t.Fatalf("loadConfig = %d keys, %v; want one", len(cfg.keys), err)
+	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output())
+	if err != nil || len(cfg.keys.Keys()) != 1 {
+		t.Fatalf("loadConfig = %v; want one key", err)
 	}
 	env["REQUEST_PASSPHRASE_FILE"] = dir + "/wrong"
-	if _, err = loadConfig(t.Context(), envconfig.MapLookuper(env)); err == nil || strings.Contains(err.Error(), "other") {
+	if _, err = loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output()); err == nil || strings.Contains(err.Error(), "other") {
 		t.Errorf("loadConfig with a wrong passphrase = %v; want an error that does not show it", err)
 	}
 }
@@ -92,11 +93,68 @@ func TestPackageIndexSettingsArePassedToUvAndNothingElse(t *testing.T) {
 	t.Parallel()
 	env := settings(t)
 	env["UV_DEFAULT_INDEX"], env["AMQP_URL"] = "https://index.example/simple", "amqp://u:secret@h"
-	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env))
+	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(cfg.uvEnv) != 1 || cfg.uvEnv[0] != "UV_DEFAULT_INDEX=https://index.example/simple" {
 		t.Errorf("uv gets %q", cfg.uvEnv)
+	}
+}
+
+// An executor that is told of a fault must not only have it; somebody reads its log, whether or not there is work.
+func TestFaultsOfTenantsAndKeysAreLogged(t *testing.T) {
+	t.Parallel()
+	env, dir := settings(t), t.TempDir()
+	for name, content := range map[string]string{"rmq_lab": "no key", "rmq_zoo": "no key"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env["SIGNING_KEYS"], env["REPORT_KEYS"] = dir, dir
+	var logs bytes.Buffer
+	if _, err := loadConfig(t.Context(), envconfig.MapLookuper(env), &logs); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`"severity":"ERROR"`, "tenants at fault", filepath.Join(dir, "rmq_lab"), filepath.Join(dir, "rmq_zoo"), `"executor":"executor-1"`} {
+		if !strings.Contains(logs.String(), part) {
+			t.Errorf("the log lacks %s:\n%s", part, logs.String())
+		}
+	}
+	for _, name := range []string{"SIGNING_KEYS", "REPORT_KEYS"} {
+		env := settings(t)
+		env[name] = filepath.Join(dir, "none")
+		if _, err := loadConfig(t.Context(), envconfig.MapLookuper(env), &logs); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), env[name]) {
+			t.Errorf("%s names nothing: %v", name, err)
+		}
+	}
+}
+
+func TestRequestKeysAreReadFromMountedSecrets(t *testing.T) {
+	t.Parallel()
+	env, keys := settings(t), t.TempDir()
+	key, err := envelope.GeneratePrivateKey(2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := key.MarshalPEM(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	previous := filepath.Join(t.TempDir(), "previous")
+	for path, content := range map[string][]byte{
+		filepath.Join(keys, "ssh-privatekey"): pem, filepath.Join(keys, "ssh-publickey"): key.Public().MarshalPEM(), previous: pem,
+	} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env["REQUEST_KEYS"] = keys + ", " + previous
+	cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(cfg.keys.Keys()); n != 2 {
+		t.Errorf("%d keys; want that of the folder and that of the file", n)
 	}
 }

@@ -28,7 +28,6 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/worker"
 	"github.com/leaf-ai/studio-cloud-runner/internal/admission"
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
-	"github.com/leaf-ai/studio-cloud-runner/internal/cloudlog"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
 	"github.com/leaf-ai/studio-cloud-runner/internal/message"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
@@ -48,11 +47,11 @@ func main() {
 
 // run returns nil once ctx is done and running experiments have settled.
 func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs io.Writer) (err error) {
-	cfg, err := loadConfig(ctx, env)
+	cfg, err := loadConfig(ctx, env, logs)
 	if err != nil {
 		return fmt.Errorf("load config: %w", err)
 	}
-	log := cloudlog.New(logs, cfg.LogLevel, "executor").With("executor", cfg.Name, "pool", cfg.pool.Name)
+	log := cfg.log
 	gpus, err := device.Open(lib)
 	if err != nil {
 		return fmt.Errorf("open GPUs: %w", err)
@@ -97,6 +96,7 @@ func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs i
 	}
 	w.Prepare(leave.Done())
 	watching.Go(func() { w.WatchGPUs(watch, gpus) })
+	watching.Go(func() { cfg.watchFiles(watch) })
 	log.Info("executor serves its pool", "slots", w.Slots, "gpus", len(gpus.Devices()), "experiment_uid", cfg.ExperimentUID)
 	return w.Serve(ctx, messages.Subscriber(pool.Topic(cfg.pool.Name)), message.NewPublisher(letters))
 }
@@ -110,7 +110,7 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 			ReportRate: cfg.ReportRate,
 		},
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
-		Keys:      cfg.keys,
+		Keys:      cfg.keys.Keys,
 		Records:   record.New(objects, time.Now),
 		Stores:    artifact.NewStores(objects, cfg.S3Hosts, cfg.urls),
 		Allocator: device.NewAllocator(cfg.pool, gpus),

@@ -144,5 +144,5 @@ func sealedOnly(t tenant.Tenant, body []byte) *Refusal {
 		return &Refusal{Reason: Malformed, Detail: "neither an envelope nor a request: not JSON"}
 	}
 	return &Refusal{Reason: ClearRefused, Detail: fmt.Sprintf(
-		"queues of the prefix %q take sealed and signed requests only, since it has a signing key: seal and sign the request", t.Prefix)}
+		"queues of the prefix %q take sealed and signed requests only, since it has a signing key: seal and sign the request", t.SigningPrefix)}
 }

@@ -13,7 +13,7 @@ import (
 func unknownTenant(queue string, fault error) *Refusal {
 	if fault != nil {
 		return &Refusal{Reason: UnknownTenant, Err: fault, Detail: fmt.Sprintf(
-			"the tenant of queue %q is switched off, since its entry in the tenants file is at fault: the cluster's owner must mend it", queue)}
+			"the tenant of queue %q is switched off, since its entry or its signing keys are at fault: the cluster's owner must mend it", queue)}
 	}
 	return &Refusal{Reason: UnknownTenant, Detail: fmt.Sprintf(
 		"no tenant's prefix begins the name of queue %q: name the queue as the cluster's owner tells you, or have a tenant added", queue)}
@@ -26,10 +26,10 @@ func unverified(t tenant.Tenant, err error) *Refusal {
 	switch {
 	case errors.Is(err, envelope.ErrUnsigned):
 		r.Reason = Unsigned
-		r.Detail = fmt.Sprintf("the envelope is not signed: sign it with a key that is registered for the prefix %q", t.Prefix)
+		r.Detail = fmt.Sprintf("the envelope is not signed: sign it with a key that is registered for the prefix %q", t.SigningPrefix)
 	case errors.Is(err, envelope.ErrWrongKey):
 		r.Reason = WrongKey
-		r.Detail = fmt.Sprintf("the envelope is signed with a key that is not registered for the prefix %q: sign it with a registered key, or have this one added", t.Prefix)
+		r.Detail = fmt.Sprintf("the envelope is signed with a key that is not registered for the prefix %q: sign it with a registered key, or have this one added", t.SigningPrefix)
 	}
 	return r
 }

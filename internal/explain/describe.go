@@ -23,7 +23,7 @@ func (e *explanation) admitted(taken bool) {
 	}
 	switch {
 	case d.Envelope != nil:
-		e.report.Signature = "made with a key that is registered for the prefix " + d.Tenant.Prefix
+		e.report.Signature = "made with a key that is registered for the prefix " + d.Tenant.SigningPrefix
 	case d.Kind == admission.Clear && taken:
 		e.report.Signature = "none is needed: no key is registered for the prefix " + d.Tenant.Prefix
 	}

@@ -53,7 +53,7 @@ type Events interface {
 type Worker struct {
 	Config
 	Policy       admission.Policy
-	Keys         []*envelope.PrivateKey
+	Keys         func() []*envelope.PrivateKey // those that open sealed requests, as they are now
 	Records      *record.Store
 	Stores       *artifact.Stores
 	Environments Environments
@@ -87,7 +87,7 @@ func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, er
 	}
 	req := decision.Request
 	if decision.Kind == admission.Sealed {
-		if req, err = w.Policy.Open(decision, w.Keys); err != nil {
+		if req, err = w.Policy.Open(decision, w.Keys()); err != nil {
 			return w.refuse(ctx, m, w.recordOf(decision, req), err)
 		}
 	}

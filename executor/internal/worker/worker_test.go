@@ -32,6 +32,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 )
 
 func TestMain(m *testing.M) {
@@ -89,6 +90,7 @@ func setup(t *testing.T) *bundle {
 			MaxAttempts: 3, AdmissionWait: time.Second, Grace: time.Second, SaveTimeout: 10 * time.Second, MaxUnpacked: 1 << 30,
 		},
 		Policy:  admission.Policy{Tenants: func() *tenant.Set { return tenants }, ClearText: true, Pools: pools},
+		Keys:    func() []*envelope.PrivateKey { return nil },
 		Records: record.New(b.objects, time.Now), Stores: artifact.NewStores(b.objects, nil, artifact.URLs{}), Environments: b.python,
 		Allocator: device.NewAllocator(pools[0], nil), Events: b.events, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}

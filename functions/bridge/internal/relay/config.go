@@ -25,7 +25,9 @@ type Config struct {
 	EventsTopic     string
 	Broker          Broker
 	Queues          Filter
-	Tenants         string // path of the tenants' file
+	Tenants         string // path of the tenants' file or folder
+	SigningKeys     string // folder of the keys that sign, one file for each prefix of queues; "" for none
+	ReportKeys      string // folder of the keys that reports are sealed with, likewise
 	Pools           pool.List
 	ClearText       bool          // whether requests in clear are let in
 	Deadline        time.Duration // how long a relay takes messages at most
@@ -46,6 +48,8 @@ type environment struct {
 	Match           string `env:"QUEUE_MATCH"`
 	Mismatch        string `env:"QUEUE_MISMATCH"`
 	Tenants         string `env:"TENANTS"`
+	SigningKeys     string `env:"SIGNING_KEYS"`
+	ReportKeys      string `env:"REPORT_KEYS"`
 	Pools           string `env:"POOLS"`
 	ClearText       string `env:"CLEAR_TEXT_MESSAGES, default=false"`
 	Deadline        string `env:"RELAY_DEADLINE, default=9m"`
@@ -70,6 +74,8 @@ func LoadConfig(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 		Broker:          f.broker(e.AMQP, e.Management),
 		Queues:          Filter{Match: f.pattern("QUEUE_MATCH", cmp.Or(e.Match, queue.DefaultMatch)), Mismatch: f.pattern("QUEUE_MISMATCH", e.Mismatch)},
 		Tenants:         f.required("TENANTS", e.Tenants),
+		SigningKeys:     e.SigningKeys,
+		ReportKeys:      e.ReportKeys,
 		Pools:           f.pools(e.Pools),
 		ClearText:       parsed(&f, "CLEAR_TEXT_MESSAGES", e.ClearText, "true or false", strconv.ParseBool),
 		Deadline:        parsed(&f, "RELAY_DEADLINE", e.Deadline, "a duration such as 9m", positive),

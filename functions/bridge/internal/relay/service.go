@@ -103,9 +103,10 @@ func (s *Service) load(ctx context.Context) error {
 		return fmt.Errorf("load config: %w", err)
 	}
 	logger := cloudlog.New(s.logs, cfg.LogLevel, "bridge")
-	tenants, err := tenant.Open(cfg.Tenants, tenant.OnFault(func(err error) { logger.Error("tenants at fault", "error", err) }))
+	tenants, err := tenant.Open(cfg.Tenants, tenant.SigningKeys(cfg.SigningKeys), tenant.ReportKeys(cfg.ReportKeys),
+		tenant.OnFault(func(err error) { logger.Error("tenants at fault", "error", err) }))
 	if err != nil {
-		return fmt.Errorf("open tenants: %w", err)
+		return fmt.Errorf("TENANTS, SIGNING_KEYS or REPORT_KEYS: %w", err)
 	}
 	client, err := pubsub.NewClient(context.WithoutCancel(ctx), cfg.Project)
 	if err != nil {

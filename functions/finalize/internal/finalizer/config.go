@@ -12,7 +12,7 @@ import (
 // config is what the environment sets.
 type config struct {
 	Project     string `env:"GOOGLE_CLOUD_PROJECT"`
-	Tenants     string `env:"TENANTS"` // path of the tenants' file
+	Tenants     string `env:"TENANTS"` // path of the tenants' file or folder
 	EventsTopic string `env:"EVENTS_TOPIC, default=studio-events"`
 	Level       string `env:"LOG_LEVEL, default=info"`
 

@@ -83,7 +83,7 @@ func (s *Service) load(ctx context.Context) error {
 	logger := cloudlog.New(s.logs, cfg.logLevel, "finalize")
 	tenants, err := tenant.Open(cfg.Tenants, tenant.OnFault(func(err error) { logger.Error("tenants at fault", "error", err) }))
 	if err != nil {
-		return fmt.Errorf("open tenants: %w", err)
+		return fmt.Errorf("TENANTS: %w", err)
 	}
 	objects, err := storage.NewClient(ctx)
 	if err != nil {
