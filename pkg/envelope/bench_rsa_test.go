@@ -27,6 +27,9 @@ func BenchmarkRSA(b *testing.B) {
 					ours, theirs = max(ours, ourRate(b, bits)), max(theirs, opensslRate(b, bits))
 				}
 			}
+			if theirs == 0 {
+				b.Fatalf("openssl speed printed no result for rsa%d", bits)
+			}
 			b.Logf("RSA-%d: Go %.0f private operations a second, openssl %.0f: %.2f of it", bits, ours, theirs, ours/theirs)
 		})
 	}
@@ -43,13 +46,14 @@ func ourRate(tb testing.TB, bits int) float64 {
 	return float64(n) / (processorTime(tb) - start).Seconds()
 }
 
+// processorTime is what the whole process has used, to the microsecond, garbage collection included.
 func processorTime(tb testing.TB) time.Duration {
 	tb.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		tb.Fatal(err)
 	}
-	return time.Duration(usage.Utime.Nano())
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // opensslRate reads the machine's form of openssl speed: +F2:<index>:<bits>:<private operations a second>:…
@@ -65,6 +69,5 @@ func opensslRate(tb testing.TB, bits int) float64 {
 			return must(strconv.ParseFloat(fields[3], 64))(tb)
 		}
 	}
-	tb.Fatalf("openssl speed printed no result for rsa%d:\n%s", bits, out)
-	return 0
+	return 0 // a machine with much other work may leave it no time
 }

@@ -114,10 +114,9 @@ func (m *Message) set(name string, b []byte) (int, error) {
 
 // setPayload looks for no escapes in what is base64, which has none: they are for the odd sender.
 func (m *Message) setPayload(b []byte) (n int, err error) {
-	if n = stringLen(b); n > 0 {
-		if m.payload, err = parsePayload(b[1 : n-1]); err == nil {
-			return n, nil
-		}
+	if p, n := cutPayload(b); n > 0 {
+		m.payload = p
+		return n, nil
 	}
 	var text []byte
 	if n, err = setBytes(&text, "payload", b); n == 0 {

@@ -41,20 +41,41 @@ func parsePayload(text []byte) (payload, error) {
 	return p, fmt.Errorf("%w: part 2 of the payload is no base64 of at least %d bytes", ErrMalformed, minBoxSize)
 }
 
-// isBase64 reports whether text decodes, to that many bytes or more. It decodes piece by piece, and so takes no memory.
-func isBase64(text []byte, atLeast int) bool {
-	if decodedLen(text) < atLeast {
-		return false
+// cutPayload is parsePayload for a JSON string that a value begins with, which it reads once. It finds none in a string that
+// is no payload, or that has escapes; the length is that of the string.
+func cutPayload(b []byte) (p payload, length int) {
+	inside, quoted := bytes.CutPrefix(b, []byte(`"`))
+	block, rest, found := bytes.Cut(inside, []byte(","))
+	if !quoted || !found || !isBase64(block, minBlockSize) {
+		return p, 0
 	}
+	skip := skipBase64(rest)
+	end := bytes.IndexByte(rest[skip:], '"')
+	if end < 0 || !isBase64Tail(rest[skip:skip+end]) || decodedLen(rest[:skip+end]) < minBoxSize {
+		return p, 0
+	}
+	text := inside[:len(block)+1+skip+end]
+	return payload{text: text, block: block, box: rest[:skip+end]}, len(text) + 2
+}
+
+// isBase64 reports whether text decodes, to that many bytes or more.
+func isBase64(text []byte, atLeast int) bool {
+	return decodedLen(text) >= atLeast && isBase64Tail(text[skipBase64(text):])
+}
+
+// skipBase64 returns how many bytes in front are base64 without padding. It decodes piece by piece, and so takes no memory.
+func skipBase64(text []byte) (n int) {
 	var piece [6 << 10]byte
 	const size = len(piece) / 3 * 4
-	for ; len(text) > size; text = text[size:] {
-		if n, err := base64.StdEncoding.Decode(piece[:], text[:size]); err != nil || n != len(piece) {
-			return false
+	for ; len(text)-n >= size; n += size {
+		if decoded, err := base64.StdEncoding.Decode(piece[:], text[n:n+size]); err != nil || decoded != len(piece) {
+			break
 		}
 	}
-	return decode(piece[:], text) != nil
+	return n
 }
+
+func isBase64Tail(text []byte) bool { return len(text) == 0 || decode(nil, text) != nil }
 
 // decode writes the bytes that padded base64 without line breaks stands for to the start of a buffer, which is replaced if
 // it is too small, and returns them; nil for any other text.
