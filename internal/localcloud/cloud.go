@@ -39,12 +39,18 @@ type Cloud struct {
 	RequestPublicKey string // file of the key that requests are sealed with
 	SigningKey       string // file of the key that requests to sealed queues are signed with
 	SealedQueue      string // a queue that takes sealed requests only; all that begin so do
-	ReportKey        string // file of the key that opens reports on requests of every queue
-	LogDir           string
+
+	// A second tenant, whose queues take sealed requests only and whose keys lie in folders as Kubernetes mounts secrets.
+	OtherQueue, OtherStore, OtherMetadata string
+	OtherSigningKey                       string // file
+	ReportKey                             string // file of the key that opens reports on requests of every queue
+	LogDir                                string
 
 	// What the programs are told, for whoever foretells what they will do.
 	Pools             string   // POOLS
 	Tenants           string   // TENANTS
+	SigningKeys       string   // SIGNING_KEYS
+	ReportKeys        string   // REPORT_KEYS
 	RequestPrivateKey string   // REQUEST_KEYS
 	PassphraseFile    string   // REQUEST_PASSPHRASE_FILE
 	S3Hosts           []string // S3_HOSTS
@@ -82,6 +88,7 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	}
 	c := &Cloud{
 		Project: project, Store: store, Metadata: metadata, SealedQueue: sealedPrefix, LogDir: f.logs,
+		OtherQueue: otherPrefix, OtherStore: otherStore, OtherMetadata: otherMetadata,
 		S3AccessKey: "studio", S3SecretKey: random(),
 		options: o, folders: f, logs: &logFiles{dir: f.logs, all: o.Logs},
 		http:     &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: finalizeConcurrency}},
@@ -143,6 +150,7 @@ func (c *Cloud) startRest(ctx, looping context.Context) error {
 	}
 	c.RequestPublicKey, c.SigningKey, c.ReportKey = c.keys.requestPublic, c.keys.signing, c.keys.report
 	c.RequestPrivateKey, c.PassphraseFile, c.Tenants = c.keys.request, c.keys.passphrase, c.keys.tenants
+	c.SigningKeys, c.ReportKeys, c.OtherSigningKey = c.keys.signingKeys, c.keys.reportKeys, c.keys.otherSigning
 	c.S3Hosts = s3Hosts(c.S3URL)
 	programs, ctx := errgroup.WithContext(ctx)
 	programs.Go(func() error { return c.startFinalize(ctx, looping) })

@@ -45,6 +45,8 @@ func (c *Cloud) common() map[string]string {
 		"PUBSUB_EMULATOR_HOST":  c.PubSubHost,
 		"STORAGE_EMULATOR_HOST": c.StorageURL,
 		"TENANTS":               c.keys.tenants,
+		"SIGNING_KEYS":          c.keys.signingKeys,
+		"REPORT_KEYS":           c.keys.reportKeys,
 		"POOLS":                 c.Pools,
 		"EVENTS_TOPIC":          eventsTopic,
 		"DEAD_LETTER_TOPIC":     deadLetterTopic,

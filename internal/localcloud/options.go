@@ -31,6 +31,9 @@ const (
 	metadata        = "local-metadata"
 	clearPrefix     = "rmq_"
 	sealedPrefix    = "rmq_sealed"
+	otherPrefix     = "rmq_other" // of a second tenant with buckets of its own
+	otherStore      = "local-other-store"
+	otherMetadata   = "local-other-metadata"
 	eventsTopic     = "studio-events"
 	deadLetterTopic = "studio-dead-letters"
 	artifactsTopic  = "studio-artifacts"

@@ -45,10 +45,13 @@ func TestKeysOpenAndVerifyWhatTheyAreFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenants, err := tenant.Parse(read(t, k.tenants))
+	read(t, k.tenants)
+	source, err := tenant.Open(k.tenants, tenant.SigningKeys(k.signingKeys), tenant.ReportKeys(k.reportKeys),
+		tenant.OnFault(func(err error) { t.Error(err) }))
 	if err != nil {
 		t.Fatal(err)
 	}
+	tenants := source.Tenants()
 	body, err := envelope.New(envelope.Header{Status: "waiting"}, []byte(`{}`), public, signing)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +66,18 @@ func TestKeysOpenAndVerifyWhatTheyAreFor(t *testing.T) {
 	}
 	if inner, err := m.Open(private); err != nil || string(inner) != `{}` {
 		t.Errorf("Open = %s, %v", inner, err)
+	}
+	otherKey, err := envelope.ParseSigningKey(read(t, k.otherSigning), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, ok := tenants.Lookup(otherPrefix); !ok || other.Store != otherStore || len(other.SigningKeys) != 1 || other.SigningKeys[0] != otherKey.Public() {
+		t.Errorf("the other tenant = %+v, %v; want its key from the folder", other, ok)
+	}
+	for _, queue := range []string{"rmq_anything", sealedPrefix, otherPrefix} {
+		if _, ok := tenants.ReportKey(queue + "_response"); !ok {
+			t.Errorf("reports on %s have no reader", queue)
+		}
 	}
 	if open, ok := tenants.Lookup("rmq_anything"); !ok || len(open.SigningKeys) != 0 || open.Store != store {
 		t.Errorf("tenant of a clear queue = %+v, %v", open, ok)

@@ -20,7 +20,7 @@ func (c *Cloud) startServices(ctx context.Context) (err error) {
 		return err
 	}
 	outlive := context.WithoutCancel(ctx) // clients are needed until the end
-	if c.gcs, err = fakegcs.Start(ctx, []string{store, metadata}, notifier{c.notices}, c.log); err != nil {
+	if c.gcs, err = fakegcs.Start(ctx, []string{store, metadata, otherStore, otherMetadata}, notifier{c.notices}, c.log); err != nil {
 		return err
 	}
 	c.StorageURL = c.gcs.URL

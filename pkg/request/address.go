@@ -3,6 +3,7 @@ package request
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -49,7 +50,7 @@ var (
 const longestKey = 1024
 
 func (o Object) check() error {
-	last := o.Key[strings.LastIndexByte(o.Key, '/')+1:]
+	steps := strings.Split(o.Key, "/")
 	switch {
 	case o.Scheme != schemeGS && !hostName.MatchString(o.Host):
 		return errors.New("names no usable host")
@@ -61,8 +62,10 @@ func (o Object) check() error {
 		return errors.New("an object's key is longer than 1,024 bytes")
 	case !utf8.ValidString(o.Key) || strings.ContainsFunc(o.Key, unicode.IsControl):
 		return errors.New("an object's key holds a control character")
-	case last == "" || last == "." || last == "..":
+	case steps[len(steps)-1] == "":
 		return errors.New("an object's key ends in no name")
+	case slices.Contains(steps, ".") || slices.Contains(steps, ".."): // whoever is on the way might take them for a path
+		return errors.New("an object's key has a step . or .., which could lead out of its bucket")
 	}
 	return nil
 }
