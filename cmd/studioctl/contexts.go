@@ -114,7 +114,7 @@ func (a *app) showContext() error {
 		r.values = map[string]value{}
 		for name, text := range map[string]string{
 			"project": state.Project, "store": state.Store, "metadata": state.Metadata, "amqp_url": state.AMQPURL, "request_key": state.RequestKey,
-			"signing_key": state.SigningKey, "s3_endpoint": state.S3Endpoint, "events_topic": state.EventsTopic, "tenants": state.Tenants,
+			"signing_key": state.SigningKey, "report_key": state.ReportKey, "s3_endpoint": state.S3Endpoint, "events_topic": state.EventsTopic, "tenants": state.Tenants,
 		} {
 			r.values[name] = value{text, "the local cloud"}
 		}

@@ -26,7 +26,7 @@ func stateOf(c *localcloud.Cloud) localState {
 	return localState{
 		PID: os.Getpid(), Logs: c.LogDir, S3AccessKey: c.S3AccessKey, S3SecretKey: c.S3SecretKey,
 		target: target{
-			EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey, SealedQueue: c.SealedQueue,
+			EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey, ReportKey: c.ReportKey, SealedQueue: c.SealedQueue,
 			RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile, Pools: c.Pools, Tenants: c.Tenants, ClearText: true, S3Hosts: c.S3Hosts,
 			Deployment: client.Deployment{
 				AMQPURL: c.AMQPURL, Project: c.Project, Store: c.Store, Metadata: c.Metadata,
