@@ -56,6 +56,11 @@ type config struct {
 	Grace           time.Duration  `env:"KILL_GRACE, default=10s"`
 	SaveTimeout     time.Duration  `env:"SAVE_TIMEOUT, default=30m"`
 	Name            string         `env:"EXECUTOR_NAME"`
+	HealthAddress   string         `env:"HEALTH_ADDRESS"`
+	MetadataGuard   bool           `env:"METADATA_GUARD, default=false"`
+	PodName         string         `env:"POD_NAME"`
+	KubernetesHost  string         `env:"KUBERNETES_SERVICE_HOST"`
+	KubernetesPort  string         `env:"KUBERNETES_SERVICE_PORT"`
 
 	uvEnv   []string // settings of the package index and of TLS, passed on to uv as they are
 	pools   pool.List
@@ -103,6 +108,9 @@ func (c *config) checkNames() (err error) {
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`).MatchString(c.Name) { // it becomes part of an object's name
 		err = errors.Join(err, fmt.Errorf("EXECUTOR_NAME %q: use letters, digits, '.', '_' and '-', at most 63", c.Name))
+	}
+	if c.MetadataGuard && c.ExperimentUID == 0 {
+		err = errors.Join(err, errors.New("METADATA_GUARD: the guard tells experiments by their user, set EXPERIMENT_UID"))
 	}
 	return err
 }

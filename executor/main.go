@@ -23,6 +23,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/guard"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/worker"
@@ -37,6 +38,7 @@ import (
 
 func main() {
 	process.LauncherMain() // does not return in a process that is to become an experiment
+	guard.ProbeMain()      // nor in one that tries the metadata guard
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, envconfig.OsLookuper(), nvml.New(), os.Stderr); err != nil {
@@ -94,7 +96,14 @@ func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs i
 	if err := seclude(cfg); err != nil {
 		return err
 	}
+	platform, err := openPlatform(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, platform.close()) }()
 	w.Prepare(leave.Done())
+	defer platform.serves(ctx, w)()
+	watching.Go(func() { platform.tell(watch) })
 	watching.Go(func() { w.WatchGPUs(watch, gpus) })
 	watching.Go(func() { cfg.watchFiles(watch) })
 	log.Info("executor serves its pool", "slots", w.Slots, "gpus", len(gpus.Devices()), "experiment_uid", cfg.ExperimentUID)

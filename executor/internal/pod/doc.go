@@ -1,11 +1,11 @@
 // Package pod tells Kubernetes what the executor's own pod does, so that scaling neither ends experiments nor keeps machines
 // for nothing:
 //
-//   - the annotation controller.kubernetes.io/pod-deletion-cost is the number of deliveries in hand: of several pods, the one
-//     that holds least is taken first when fewer are wanted;
+//   - the annotation controller.kubernetes.io/pod-deletion-cost is the number of experiments that it runs: of several pods,
+//     the one that runs least is taken first when fewer are wanted;
 //   - the label studio-cloud-runner/state is idle, busy or draining: the scaler never asks for fewer pods than are busy;
-//   - while it drains, the labels studio-cloud-runner/draining-1, -2, -4, … are the binary digits of the number of deliveries
-//     in hand: the scaler takes them off what the subscription counts, for they need no further pod.
+//   - the labels studio-cloud-runner/runs-1, -2, -4, … are the binary digits of that number: what the subscription counts beyond
+//     what all pods run, those that drain included, waits for a pod.
 //
 // docs/adr/0001-scaling-executors.md has the reasons. The pod's service account may patch nothing but this, and only its own pod.
 //

@@ -23,7 +23,7 @@ import (
 const (
 	CostAnnotation = "controller.kubernetes.io/pod-deletion-cost"
 	StateLabel     = "studio-cloud-runner/state"
-	DigitLabel     = "studio-cloud-runner/draining-" // with 1, 2, 4, … after it
+	DigitLabel     = "studio-cloud-runner/runs-" // with 1, 2, 4, … after it
 )
 
 // API is the pod as the API server has it.
@@ -67,14 +67,14 @@ func Open(host, port, name, folder string) (*API, error) {
 
 // doing is what a pod does.
 type doing struct {
-	held     int
+	runs     int // experiments
 	draining bool
 }
 
-// tell patches the pod. Digits are those of slots, the most that it can hold.
+// tell patches the pod. Digits are those of slots, the most that it can run.
 func (a *API) tell(ctx context.Context, d doing, slots int) error {
 	body, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"annotations": map[string]string{CostAnnotation: strconv.Itoa(d.held)}, "labels": d.labels(slots),
+		"annotations": map[string]string{CostAnnotation: strconv.Itoa(d.runs)}, "labels": d.labels(slots),
 	}})
 	if err != nil {
 		return fmt.Errorf("tell what the pod does: %w", err)
@@ -107,7 +107,7 @@ func (d doing) labels(slots int) map[string]any {
 	for i := range bits.Len(uint(max(slots, 0))) {
 		name := DigitLabel + strconv.Itoa(1<<i)
 		labels[name] = nil
-		if d.draining && d.held&(1<<i) != 0 {
+		if d.runs&(1<<i) != 0 {
 			labels[name] = "true"
 		}
 	}
@@ -118,7 +118,7 @@ func (d doing) state() string {
 	switch {
 	case d.draining:
 		return "draining"
-	case d.held > 0:
+	case d.runs > 0:
 		return "busy"
 	default:
 		return "idle"

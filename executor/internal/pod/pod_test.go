@@ -73,7 +73,7 @@ func TestThePodSaysWhatItDoes(t *testing.T) {
 		labels map[string]any
 	}{
 		"nothing":            {doing{}, "0", map[string]any{StateLabel: "idle", DigitLabel + "1": nil, DigitLabel + "2": nil, DigitLabel + "4": nil}},
-		"three":              {doing{held: 3}, "3", map[string]any{StateLabel: "busy", DigitLabel + "1": nil, DigitLabel + "2": nil, DigitLabel + "4": nil}},
+		"three":              {doing{runs: 3}, "3", map[string]any{StateLabel: "busy", DigitLabel + "1": yes, DigitLabel + "2": yes, DigitLabel + "4": nil}},
 		"five while leaving": {doing{5, true}, "5", map[string]any{StateLabel: "draining", DigitLabel + "1": yes, DigitLabel + "2": nil, DigitLabel + "4": yes}},
 		"leaving":            {doing{0, true}, "0", map[string]any{StateLabel: "draining", DigitLabel + "1": nil, DigitLabel + "2": nil, DigitLabel + "4": nil}},
 	} {
@@ -102,8 +102,8 @@ func TestTheLatestIsTold(t *testing.T) {
 	if first := <-patches; first.Metadata.Annotations[CostAnnotation] != "0" {
 		t.Errorf("first %v", first)
 	}
-	for n := range 4 {
-		teller.Held(n + 1)
+	for _, change := range []int{1, 1, 1, -1, 1, 1} {
+		teller.Runs(change)
 	}
 	teller.Draining()
 	if next := <-patches; next.Metadata.Annotations[CostAnnotation] != "4" || next.Metadata.Labels[StateLabel] != "draining" {

@@ -24,13 +24,13 @@ type Teller struct {
 	dirty chan struct{}
 }
 
-// NewTeller is for an executor that holds at most so many deliveries.
+// NewTeller is for an executor that runs at most so many experiments.
 func NewTeller(api *API, slots int, log *slog.Logger) *Teller {
 	return &Teller{api: api, slots: slots, log: log, dirty: make(chan struct{}, 1)}
 }
 
-// Held says how many deliveries are in hand.
-func (t *Teller) Held(n int) { t.change(func(d *doing) { d.held = n }) }
+// Runs says how many experiments run, more or fewer than before.
+func (t *Teller) Runs(change int) { t.change(func(d *doing) { d.runs += change }) }
 
 // Draining says that nothing new is taken any more.
 func (t *Teller) Draining() { t.change(func(d *doing) { d.draining = true }) }

@@ -142,6 +142,23 @@ func TestFinishedExperimentIsAcknowledgedAndNotRunAgain(t *testing.T) {
 	}
 }
 
+// Scaling goes by the experiments that run: not by deliveries of ended ones.
+func TestAnExperimentThatRunsIsToldWhileItRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var changes []int
+	b.worker.Runs = func(change int) { changes = append(changes, change) }
+	m := b.submit(submission{key: "k1", script: "pass"})
+	for range 2 {
+		if got, err := b.worker.Handle(t.Context(), m); got != Acknowledge || err != nil {
+			t.Fatalf("Handle = %v, %v", got, err)
+		}
+		if !slices.Equal(changes, []int{1, -1}) {
+			t.Fatalf("told %v, want one that begins and ends", changes)
+		}
+	}
+}
+
 func TestEndedExperimentIsAcknowledgedWhileTheExecutorIsBusy(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -50,6 +50,7 @@ func (x *experiment) live(ctx context.Context) (Disposition, error) {
 		return x.unclaimed(ctx, err)
 	}
 	defer grant.Release()
+	defer x.w.runs()()
 	a := x.attempt(claim, grant, slot)
 	return a.live(ctx, a.work)
 }

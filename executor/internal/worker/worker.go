@@ -60,6 +60,7 @@ type Worker struct {
 	Allocator    *device.Allocator
 	Events       Events
 	Reports      *reporting.Sender // nil for none
+	Runs         func(change int)  // if set, told of each experiment that begins (1) or ends (-1) to run; must not block
 	Log          *slog.Logger
 	Now          func() time.Time
 
@@ -75,6 +76,15 @@ func (w *Worker) Prepare(leave <-chan struct{}) {
 	for i := range uint32(w.Slots) { //nolint:gosec // a handful of slots
 		w.slots <- i
 	}
+}
+
+// runs says that an experiment runs until ended is called.
+func (w *Worker) runs() (ended func()) {
+	if w.Runs == nil {
+		return func() {}
+	}
+	w.Runs(1)
+	return func() { w.Runs(-1) }
 }
 
 // Handle lives the life of one delivery. The error says why a delivery was not simply run and acknowledged; it is
