@@ -105,7 +105,7 @@ type bridge struct {
 	logs    *lockedBuffer
 }
 
-func (s *site) start() *bridge {
+func (s *site) start(settings ...string) *bridge {
 	s.t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -120,6 +120,7 @@ func (s *site) start() *bridge {
 		"AMQP_URL=" + s.broker.AMQPURL, "RABBITMQ_MANAGEMENT_URL=" + s.broker.ManagementURL, "TENANTS=" + s.tenants, "CLEAR_TEXT_MESSAGES=true",
 		`POOLS=[{"name":"cpu","kind":"run-job","cpus":4,"ram":"8gb","hdd":"20gb"}]`, "RELAY_IDLE=1s", "RELAY_DISCOVERY=100ms",
 	}
+	b.Env = append(b.Env, settings...)
 	b.Stdout, b.Stderr = b.logs, b.logs
 	if err := b.Start(); err != nil {
 		s.t.Fatal(err)
