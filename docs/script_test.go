@@ -82,7 +82,7 @@ func standIn(dir, bin string) error {
 	}
 	errs := program("studioctl", fmt.Sprintf(`args=(); for a in "$@"; do [ "$a" = -- ] && break; args+=("$a"); done
 help=$(%[1]s/studioctl "${args[@]}" --help) && [ "$help" != "$(%[1]s/studioctl --help)" ] || { echo "studioctl $* is wrong"; exit 1; }`, bin))
-	for _, name := range []string{"gcloud", "studio"} {
+	for _, name := range []string{"gcloud", "kubectl", "studio"} {
 		errs = errors.Join(errs, program(name, "exit 0"))
 	}
 	return errs

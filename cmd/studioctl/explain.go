@@ -145,7 +145,7 @@ func clusterOf(to target) (explain.Cluster, error) {
 	if err != nil {
 		return explain.Cluster{}, fmt.Errorf("%w; correct what --pools or the context names", err)
 	}
-	tenants, err := tenant.Open(to.Tenants)
+	tenants, err := tenant.Open(to.Tenants, tenant.SigningKeys(to.SigningKeys), tenant.ReportKeys(to.ReportKeys))
 	if err != nil {
 		return explain.Cluster{}, fmt.Errorf("%w; correct what --tenants or the context names", err)
 	}

@@ -27,7 +27,8 @@ func stateOf(c *localcloud.Cloud) localState {
 		PID: os.Getpid(), Logs: c.LogDir, S3AccessKey: c.S3AccessKey, S3SecretKey: c.S3SecretKey,
 		target: target{
 			EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey, ReportKey: c.ReportKey, SealedQueue: c.SealedQueue,
-			RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile, Pools: c.Pools, Tenants: c.Tenants, ClearText: true, S3Hosts: c.S3Hosts,
+			RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile, Pools: c.Pools, Tenants: c.Tenants, SigningKeys: c.SigningKeys, ReportKeys: c.ReportKeys,
+			ClearText: true, S3Hosts: c.S3Hosts,
 			Deployment: client.Deployment{
 				AMQPURL: c.AMQPURL, Project: c.Project, Store: c.Store, Metadata: c.Metadata,
 				S3Endpoint: c.S3URL, StorageEmulator: c.StorageURL, PubSubEmulator: c.PubSubHost,
