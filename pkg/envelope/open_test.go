@@ -37,7 +37,7 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 func TestThePreviousKeyStillOpens(t *testing.T) {
 	t.Parallel()
 	previous := goldenKey(t)
-	current := must(GeneratePrivateKey(2048))(t)
+	current := otherKey()
 	larger := must(GeneratePrivateKey(3072))(t)
 	payload := must(Seal([]byte("{}"), previous.Public()))(t)
 	if inner, err := Open(payload, nil, larger, current, previous); err != nil || string(inner) != "{}" {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -21,6 +22,15 @@ func goldenKey(tb testing.TB) *PrivateKey {
 	tb.Helper()
 	return must(ParsePrivateKey(golden(tb, "request_plain.pem"), nil))(tb)
 }
+
+// otherKey is of the same size as the golden one.
+var otherKey = sync.OnceValue(func() *PrivateKey {
+	key, err := GeneratePrivateKey(2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 func goldenVerifyKey(tb testing.TB) VerifyKey {
 	tb.Helper()
