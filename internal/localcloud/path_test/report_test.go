@@ -242,6 +242,7 @@ print("took", time.time() - began)
 	own := 0 // lines of the executor's, and what the program says at its end, may be left out or not
 	for _, word := range r.words(key) {
 		if strings.HasPrefix(word, "took ") {
+			t.Logf("printing %d lines %s s; %d were reported", total, word, lines)
 			own++
 		}
 	}
