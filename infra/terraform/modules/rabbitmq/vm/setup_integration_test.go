@@ -252,7 +252,7 @@ func (m *machine) run() {
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
 	}
 	wrapper := "#!/bin/sh\nexport " + quoted(node) + "\nexec /usr/lib/rabbitmq/bin/rabbitmqctl \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(m.root, "rabbitmqctl"), []byte(wrapper), 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(filepath.Join(m.root, "rabbitmqctl"), []byte(wrapper), 0o700); err != nil {
 		m.t.Fatal(err)
 	}
 	m.background(node, "epmd", "-port", strconv.Itoa(epmd), "-address", "127.0.0.1")
@@ -275,7 +275,7 @@ func quoted(env []string) string {
 // background runs a program until the test ends, and returns what it prints.
 func (m *machine) background(env []string, name string, args ...string) *buffer {
 	m.t.Helper()
-	cmd := exec.Command(name, args...) //nolint:gosec,noctx // ended below, by SIGTERM
+	cmd := exec.Command(name, args...) //nolint:noctx // ended below, by SIGTERM
 	out := &buffer{}
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
 	if err := cmd.Start(); err != nil {

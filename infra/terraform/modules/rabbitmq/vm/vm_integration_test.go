@@ -57,8 +57,9 @@ func publish(t *testing.T, ch *amqp.Channel, queue, body string) error {
 
 // One broker serves all, in this order: each start takes it ten seconds and more.
 func TestTheMachinesBroker(t *testing.T) {
+	t.Parallel()
 	m := start(t)
-	for _, tc := range []struct {
+	for _, tc := range []struct { //nolint:paralleltest // the one broker is changed
 		name string
 		test func(*testing.T, *machine)
 	}{
@@ -265,6 +266,7 @@ func noPasswordIsPrinted(t *testing.T, m *machine) {
 
 // A second run changes nothing; a certificate that lacks a name is made anew by the same authority.
 func TestTheCertificateFollowsItsNames(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	names := attributesFrom(t)
 	env := append(os.Environ(), "STUDIO_ROOT="+root, "METADATA_URL="+names.serve(t))

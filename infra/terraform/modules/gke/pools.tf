@@ -1,0 +1,261 @@
+# The node pools: management, on which the cluster's own programs run, and one for each pool of kind gke.
+
+locals {
+  pools = { for p in var.pools : p.name => p if p.kind == "gke" }
+
+  unit = { "" = 0, k = 1, m = 2, g = 3, t = 4 }
+
+  # What a pool says, as numbers.
+  wants = {
+    for name, p in local.pools : name => {
+      for what, text in { ram = p.ram, hdd = p.hdd, gpu_mem = coalesce(p.gpu_mem, "0") } : what =>
+      tonumber(regex("^([0-9.]+)", text)[0]) *
+      pow(strcontains(lower(text), "i") ? 1024 : 1000, local.unit[lower(regex("^[0-9.]+ *([kmgtKMGT]?)", text)[0])])
+    }
+  }
+
+  # What its nodes are; cpus and gib are null for a type that the tables do not have, which is then not judged.
+  nodes = {
+    for name, p in local.pools : name => {
+      family = split("-", p.machine.type)[0]
+      card   = p.gpus == 0 ? null : try(local.built_in[p.machine.type].card, p.machine.accelerator)
+      cards  = try(local.built_in[p.machine.type].count, p.gpus)
+      cpus   = try(local.built_in[p.machine.type].cpus, tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
+      gib = try(local.built_in[p.machine.type].gib,
+      local.gib_per_cpu[regex("^([a-z0-9]+-[a-z]+)-", p.machine.type)[0]] * tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
+      ssds = try(coalesce(p.machine.local_ssds, try(local.built_in[p.machine.type].ssds, null), contains(local.with_ssds, split("-", p.machine.type)[0]) ? 1 : 0), 0)
+    }
+  }
+
+  zones = {
+    for name, p in local.pools : name => try(coalescelist(
+      coalesce(p.machine.zones, []),
+      local.nodes[name].card == null ? [] : [for z in lookup(local.gpu_zones, local.nodes[name].card, []) : z if startswith(z, "${var.region}-")],
+    ), [])
+  }
+
+  # What GKE leaves of a node for pods, https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes, less what its
+  # own pods on every node take (0.4 CPUs and 0.5 GiB, more than was ever seen), the executor's (0.25 and 256 MiB) included.
+  free = {
+    for name, n in local.nodes : name => n.cpus == null || n.gib == null ? null : {
+      cpus = n.cpus - (0.06 + 0.01 * min(max(n.cpus - 1, 0), 1) + 0.005 * min(max(n.cpus - 2, 0), 2) + 0.0025 * max(n.cpus - 4, 0)) - 0.65
+      bytes = (n.gib - (0.25 * min(n.gib, 4) + 0.2 * min(max(n.gib - 4, 0), 4) + 0.1 * min(max(n.gib - 8, 0), 8)
+      + 0.06 * min(max(n.gib - 16, 0), 112) + 0.02 * max(n.gib - 128, 0)) - 0.1 - 0.75) * pow(1024, 3)
+    }
+  }
+
+  # Of the disk that pods use, GKE keeps about a tenth; executors cache 50 GiB beside what experiments may have.
+  disk = {
+    for name, p in local.pools : name =>
+    (local.nodes[name].ssds > 0 ? local.nodes[name].ssds * 375 : p.machine.disk_gb) * 0.9 * pow(1000, 3) - 50 * pow(1024, 3)
+  }
+
+  # Each node has a range of its own with twice as many addresses as it may have pods, rounded up to a power of two.
+  # https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr
+  pods_per_node = 16
+  management = {
+    nodes         = 3
+    pods_per_node = 64
+  }
+  # One node more of each while a pool is upgraded.
+  addresses = (local.management.nodes + 1) * local.management.pods_per_node * 2 + sum(concat([0], [for p in local.pools : (p.machine.max_nodes + 1) * local.pods_per_node * 2]))
+  most      = local.management.nodes + 1 + sum(concat([0], [for p in local.pools : p.machine.max_nodes + 1]))
+  holds     = pow(2, 32 - tonumber(split("/", var.secondary_ranges.pods.range)[1]))
+  places    = pow(2, 32 - tonumber(split("/", var.subnet.range)[1])) - 4
+}
+
+resource "google_container_node_pool" "management" {
+  project           = var.project
+  location          = var.region
+  cluster           = google_container_cluster.this.id
+  name              = "management"
+  max_pods_per_node = local.management.pods_per_node
+
+  autoscaling {
+    total_min_node_count = 1
+    total_max_node_count = local.management.nodes
+    location_policy      = "BALANCED"
+  }
+
+  management {
+    auto_repair  = true
+    auto_upgrade = true
+  }
+
+  upgrade_settings {
+    strategy        = "SURGE"
+    max_surge       = 1
+    max_unavailable = 0
+  }
+
+  node_config {
+    machine_type      = "e2-standard-4"
+    disk_size_gb      = 50
+    disk_type         = "pd-balanced"
+    boot_disk_kms_key = var.kms_key
+    image_type        = "COS_CONTAINERD"
+    service_account   = google_service_account.nodes.email
+    oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
+    labels            = { studio-pool = "management" }
+    resource_labels   = var.labels
+
+    workload_metadata_config {
+      mode = "GKE_METADATA"
+    }
+    shielded_instance_config {
+      enable_secure_boot          = true
+      enable_integrity_monitoring = true
+    }
+    gcfs_config {
+      enabled = true
+    }
+    kubelet_config {
+      cpu_manager_policy                     = "none"
+      insecure_kubelet_readonly_port_enabled = "FALSE"
+    }
+  }
+
+  lifecycle {
+    # The autoscaler's, and what GKE fills in for itself.
+    ignore_changes = [initial_node_count, node_config[0].resource_labels["goog-gke-node-pool-provisioning-model"]]
+  }
+}
+
+resource "google_container_node_pool" "pool" {
+  for_each = local.pools
+
+  project           = var.project
+  location          = var.region
+  cluster           = google_container_cluster.this.id
+  name              = each.key
+  node_locations    = length(local.zones[each.key]) == 0 ? null : local.zones[each.key]
+  max_pods_per_node = local.pods_per_node
+
+  # From zero, and back: a node is there while an executor needs it. With spot machines, wherever there is one.
+  autoscaling {
+    total_min_node_count = 0
+    total_max_node_count = each.value.machine.max_nodes
+    location_policy      = "ANY"
+  }
+
+  management {
+    auto_repair  = true
+    auto_upgrade = true
+  }
+
+  # No node more than there may be cards in the quota.
+  upgrade_settings {
+    strategy        = "SURGE"
+    max_surge       = 0
+    max_unavailable = 1
+  }
+
+  node_config {
+    machine_type      = each.value.machine.type
+    spot              = each.value.machine.spot
+    disk_size_gb      = each.value.machine.disk_gb
+    disk_type         = contains(["n4", "c4"], local.nodes[each.key].family) ? "hyperdisk-balanced" : "pd-balanced"
+    boot_disk_kms_key = var.kms_key
+    image_type        = "COS_CONTAINERD"
+    service_account   = google_service_account.nodes.email
+    oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
+    labels            = { studio-pool = each.key }
+    resource_labels   = merge(var.labels, { studio-pool = each.key })
+
+    # Only executors of the pool come here. GKE taints nodes with cards (nvidia.com/gpu) by itself, and makes pods that ask
+    # for cards tolerate it.
+    taint {
+      key    = "studio-pool"
+      value  = each.key
+      effect = "NO_SCHEDULE"
+    }
+
+    dynamic "guest_accelerator" {
+      for_each = each.value.gpus > 0 ? [local.nodes[each.key].card] : []
+      content {
+        type  = coalesce(guest_accelerator.value, "not-named")
+        count = local.nodes[each.key].cards
+        gpu_driver_installation_config {
+          gpu_driver_version = each.value.machine.driver
+        }
+      }
+    }
+
+    # Caches and working folders (emptyDir) are on local SSD.
+    dynamic "ephemeral_storage_local_ssd_config" {
+      for_each = local.nodes[each.key].ssds > 0 ? [local.nodes[each.key].ssds] : []
+      content {
+        local_ssd_count = ephemeral_storage_local_ssd_config.value
+      }
+    }
+
+    workload_metadata_config {
+      mode = "GKE_METADATA"
+    }
+    shielded_instance_config {
+      # GKE's drivers are signed; those of another making would not load.
+      enable_secure_boot          = true
+      enable_integrity_monitoring = true
+    }
+    # Image streaming: the executor's image is large, and starts before all of it is there.
+    gcfs_config {
+      enabled = true
+    }
+    kubelet_config {
+      cpu_manager_policy                     = "none"
+      insecure_kubelet_readonly_port_enabled = "FALSE"
+      pod_pids_limit                         = 16384 # data loaders of many experiments
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [initial_node_count, node_config[0].resource_labels["goog-gke-node-pool-provisioning-model"], node_config[0].resource_labels["goog-gke-accelerator-type"]]
+
+    precondition {
+      condition     = each.value.gpus == 0 || local.nodes[each.key].card != null
+      error_message = "Pool ${each.key} has gpus, but ${each.value.machine.type} has none built in: name machine.accelerator, for example nvidia-tesla-t4, or choose a g2, a2 or a3 type."
+    }
+    precondition {
+      condition     = each.value.gpus == 0 || local.nodes[each.key].card == null || contains(keys(local.gpu_zones), coalesce(local.nodes[each.key].card, "-"))
+      error_message = "Pool ${each.key}: the card ${coalesce(local.nodes[each.key].card, "-")} is not known. Known are ${join(", ", keys(local.gpu_zones))}; add it to gpu_zones with its zones."
+    }
+    precondition {
+      condition = local.nodes[each.key].card == null || (length(local.zones[each.key]) > 0 && alltrue([
+        for z in local.zones[each.key] : contains(lookup(local.gpu_zones, coalesce(local.nodes[each.key].card, "-"), [z]), z)
+      ]))
+      error_message = "Pool ${each.key}: ${coalesce(local.nodes[each.key].card, "-")} is not in ${length(local.zones[each.key]) == 0 ? var.region : join(", ", local.zones[each.key])}. In ${var.region} it is in: ${join(", ", concat([for z in lookup(local.gpu_zones, coalesce(local.nodes[each.key].card, "-"), []) : z if startswith(z, "${var.region}-")], ["no zone of the table"]))}. Choose another card, zone or region, or set gpu_zones if Google has it there by now."
+    }
+    precondition {
+      condition     = alltrue([for z in local.zones[each.key] : startswith(z, "${var.region}-")])
+      error_message = "Pool ${each.key}: its zones must be of ${var.region}, where the cluster is."
+    }
+    precondition {
+      condition     = each.value.gpus == 0 || each.value.gpus == local.nodes[each.key].cards
+      error_message = "Pool ${each.key} has ${each.value.gpus} gpus, but ${each.value.machine.type} has ${local.nodes[each.key].cards}: one executor gets the whole machine."
+    }
+    precondition {
+      condition     = local.nodes[each.key].card == null || local.wants[each.key].gpu_mem <= lookup(local.gpu_gb, coalesce(local.nodes[each.key].card, "-"), 1000) * 1.08 * pow(1000, 3)
+      error_message = "Pool ${each.key}: gpu_mem ${coalesce(each.value.gpu_mem, "0")} is more than a ${coalesce(local.nodes[each.key].card, "-")} has (${lookup(local.gpu_gb, coalesce(local.nodes[each.key].card, "-"), 0)}gb)."
+    }
+    precondition {
+      condition     = local.free[each.key] == null || try(each.value.cpus <= local.free[each.key].cpus, true)
+      error_message = "Pool ${each.key}: ${each.value.cpus} cpus do not fit on ${each.value.machine.type}, which has ${format("%.2f", try(local.free[each.key].cpus, 0))} left for experiments: its executor would wait for ever. Ask for fewer, or choose a larger type."
+    }
+    precondition {
+      condition     = local.free[each.key] == null || try(local.wants[each.key].ram <= local.free[each.key].bytes, true)
+      error_message = "Pool ${each.key}: ram ${each.value.ram} does not fit on ${each.value.machine.type}, which has ${format("%.1f", try(local.free[each.key].bytes, 0) / pow(1000, 3))}gb left for experiments: its executor would wait for ever. Ask for less, or choose a larger type."
+    }
+    precondition {
+      condition     = local.wants[each.key].hdd <= local.disk[each.key]
+      error_message = "Pool ${each.key}: hdd ${each.value.hdd} and the cache do not fit on its nodes' disk, which has ${format("%.0f", max(0, local.disk[each.key] / pow(1000, 3)))}gb left for experiments: its executor would wait for ever. Give it more local_ssds or disk_gb."
+    }
+    precondition {
+      condition     = local.addresses <= local.holds
+      error_message = "The pod range ${var.secondary_ranges.pods.range} has ${local.holds} addresses, and ${local.addresses} are needed for the most nodes of all pools (${local.pods_per_node * 2} a node, and one node more of each pool while it is upgraded). Nodes beyond it would never start: lower max_nodes or choose a larger range before the cluster is made."
+    }
+    precondition {
+      condition     = local.most <= local.places
+      error_message = "The nodes' range ${var.subnet.range} has ${local.places} addresses, and all pools together may have ${local.most} nodes: lower max_nodes or choose a larger range."
+    }
+  }
+}
