@@ -70,6 +70,8 @@ func TestKeysOfTheWrongKindAreRefused(t *testing.T) {
 	signing := must(newSigningKey(t).MarshalPEM(nil))(t)
 	small := (&PublicKey{key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 511, 1), E: 65537}}).MarshalPEM()
 	even := (&PublicKey{key: &rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int), 2047, 1), E: 65537}}).MarshalPEM()
+	whole := goldenKey(t).Public().key
+	negative := (&PublicKey{key: &rsa.PublicKey{N: new(big.Int).Neg(whole.N), E: whole.E}}).AuthorizedLine("")
 	privateErr := func(data []byte) error { _, err := ParsePrivateKey(data, nil); return err }
 	publicErr := func(data []byte) error { _, err := ParsePublicKey(data); return err }
 	signErr := func(data []byte) error { _, err := ParseSigningKey(data, nil); return err }
@@ -89,6 +91,7 @@ func TestKeysOfTheWrongKindAreRefused(t *testing.T) {
 		"another blob after ssh-rsa":     publicErr([]byte(strings.Replace(line, "ssh-ed25519", "ssh-rsa", 1))),
 		"512 bits to seal with":          publicErr(small),
 		"an even modulus":                publicErr(even),
+		"a negative modulus":             publicErr([]byte(negative)),
 		"nothing to verify with":         verifyErr(""),
 		"a request key to verify with":   verifyErr(string(public)),
 		"no key after ssh-ed25519":       verifyErr("ssh-ed25519"),

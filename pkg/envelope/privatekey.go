@@ -76,8 +76,8 @@ func checkRSA(key *rsa.PublicKey) error {
 	if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 		return fmt.Errorf("an RSA key of %d bits, not %d to %d", bits, minRSABits, maxRSABits)
 	}
-	if key.N.Bit(0) == 0 || key.E < 3 || key.E%2 == 0 {
-		return errors.New("not a usable RSA key: even modulus, or exponent even or below 3")
+	if key.N.Sign() < 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E%2 == 0 { // an ssh-rsa line can hold a negative one
+		return errors.New("not a usable RSA key: negative or even modulus, or exponent even or below 3")
 	}
 	return nil
 }
