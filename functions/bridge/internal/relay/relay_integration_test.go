@@ -297,7 +297,7 @@ func TestAMessageThatPubSubCannotCarryIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, broker)
 	queue := s.queue("a")
-	s.send(queue, strings.Repeat("x", message.MaxData+1), good)
+	s.send(queue, `{"key":"large"}`+strings.Repeat(" ", message.MaxData), good)
 	got := <-s.start(t.Context())
 	s.mustEqual("error", got.err, nil)
 	s.mustEqual("queue", got.Queues[queue], Counts{Relayed: 1, DeadLettered: 1})
