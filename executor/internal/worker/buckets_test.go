@@ -31,7 +31,7 @@ func TestABucketOfAnotherTenantIsRefused(t *testing.T) {
 		members["mutable"], members["unpack"] = true, true
 		return map[string]any{label: members}
 	}
-	credentials := map[string]any{"type": "aws", "access_key": "GOOG1", "secret_access_key": "wrong"}
+	credentials := map[string]any{"aws": map[string]any{"access_key": "GOOG1", "secret_access_key": "wrong"}}
 	for name, tc := range map[string]struct {
 		artifacts, config map[string]any
 		reason            admission.Reason // of a request that is not admitted

@@ -4,7 +4,7 @@ import json, os, re, subprocess, sys
 
 hunt = json.load(open("hunt.json"))
 needles = {name: bytes(b ^ 0x5A for b in bytes.fromhex(text)) for name, text in hunt["needles"].items()}
-own, cap = str(os.getpid()), 64 << 20
+own = str(os.getpid())
 seen = {"files": 0, "denied": 0, "processes": 0, "environs": 0, "memories": 0, "descriptors": 0}
 
 
@@ -14,59 +14,58 @@ def look(where, data):
             print("FOUND", name, "in", where, flush=True)
 
 
-def read(path, limit=cap):
+def scan(where, take, limit=256 << 20):
+    """Looks at what take gives, a piece after the other; a needle may lie across two."""
+    last = b""
+    while limit > 0 and (part := take(1 << 20)):
+        look(where, last + part)
+        last = part[-200:]
+        limit -= len(part)
+
+
+def file_of(path):
+    """Looks into a file; false where it may not be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         seen["denied"] += 1
-        return None
+        return False
     try:
-        parts = []
-        while limit > 0 and (part := os.read(fd, min(limit, 1 << 20))):
-            parts.append(part)
-            limit -= len(part)
-        return b"".join(parts)
+        scan(path, lambda n: os.read(fd, n))
     except OSError:
-        return None
+        return False
     finally:
         os.close(fd)
+    return True
 
 
 def memory(pid):
-    maps = read(f"/proc/{pid}/maps")
-    look(f"/proc/{pid}/maps", maps or b"")
     try:
-        mem = open(f"/proc/{pid}/mem", "rb", 0)
+        maps, mem = open(f"/proc/{pid}/maps", "rb").read(), open(f"/proc/{pid}/mem", "rb", 0)
     except OSError:
         return
     with mem:
-        for line in (maps or b"").splitlines():
+        for line in maps.splitlines():
             region = re.match(rb"([0-9a-f]+)-([0-9a-f]+) r", line)
             if not region:
                 continue
-            begin, end = (int(x, 16) for x in region.groups())
+            at, end = (int(x, 16) for x in region.groups())
             try:
-                mem.seek(begin)
-                data = mem.read(min(end - begin, cap))
+                mem.seek(at)
+                scan(f"/proc/{pid}/mem", lambda n: mem.read(min(n, end - mem.tell())))
+                seen["memories"] += 1
             except (OSError, OverflowError, ValueError):
                 continue
-            seen["memories"] += 1
-            look(f"/proc/{pid}/mem", data)
 
 
 def process(pid):
     seen["processes"] += 1
-    for name in ("environ", "cmdline", "auxv", "comm", "status"):
-        data = read(f"/proc/{pid}/{name}")
-        if data and name == "environ":
+    for name in ("environ", "cmdline", "auxv", "comm", "status", "maps"):
+        if file_of(f"/proc/{pid}/{name}") and name == "environ":
             seen["environs"] += 1
-        look(f"/proc/{pid}/{name}", data or b"")
     try:
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            data = read(f"/proc/{pid}/fd/{fd}")
-            if data is not None:
-                seen["descriptors"] += 1
-                look(f"/proc/{pid}/fd/{fd}", data)
+            seen["descriptors"] += file_of(f"/proc/{pid}/fd/{fd}")
     except OSError:
         pass
     if pid != own:
@@ -80,10 +79,7 @@ def file(path, young=True):
         return
     if (info.st_mode & 0o170000) != 0o100000 or young and max(info.st_mtime, info.st_ctime) < hunt["began"]:
         return
-    data = read(path)
-    if data is not None:
-        seen["files"] += 1
-        look(path, data)
+    seen["files"] += file_of(path)
 
 
 def walk(top, young):

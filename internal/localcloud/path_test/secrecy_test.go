@@ -42,7 +42,7 @@ func TestAnExperimentFindsNoSecretOfTheCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	sub := submission(t, "", hunter)
-	sub.MaxDuration = patience
+	sub.MaxDuration, sub.Resources = patience, map[string]any{"cpus": 1, "gpus": 0, "ram": "512mb", "hdd": "64mb"}
 	writeHunt(t, sub.Folder, map[string]any{
 		"needles": scrambled(secrets, planted), "control": scramble(planted), "began": float64(began.Unix()), "root": filepath.Dir(s.cloud.LogDir), "paths": s.files(t),
 	})
@@ -165,7 +165,7 @@ func (s *studio) submitSecretly(t *testing.T, sub client.Submission, secrets map
 	if !ok {
 		t.Fatalf("the request has no workspace: %s", body)
 	}
-	workspace["credentials"] = map[string]any{"type": "aws", "access_key": "id", "secret_access_key": secrets["credential"]}
+	workspace["credentials"] = map[string]any{"aws": map[string]any{"access_key": "id", "secret_access_key": secrets["credential"]}}
 	inner, err := json.Marshal(request)
 	if err != nil {
 		t.Fatal(err)
