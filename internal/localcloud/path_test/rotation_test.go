@@ -90,7 +90,7 @@ func (s *rotated) answers(t *testing.T, to *envelope.PublicKey, reason string) {
 			select {
 			case l := <-s.letters:
 				if l.MessageID == message.ID(body) {
-					answer = string(l.Reason)
+					answer = l.Reason
 				}
 			case <-timeout:
 				t.Fatalf("a probe is not answered within %s", patience)

@@ -38,7 +38,7 @@ func TestAnExperimentFindsNoSecretOfTheCluster(t *testing.T) {
 	secrets, planted := s.secrets(t), uuid.NewString()
 	plant := filepath.Join(t.TempDir(), "planted")
 	openPath(t, filepath.Dir(plant))
-	if err := os.WriteFile(plant, []byte("a secret: "+planted), 0o644); err != nil { //nolint:gosec // it has to be found
+	if err := os.WriteFile(plant, []byte("a secret: "+planted), 0o644); err != nil { // it has to be found
 		t.Fatal(err)
 	}
 	sub := submission(t, "", hunter)
@@ -116,7 +116,7 @@ func scrambled(secrets map[string]string, planted string) map[string]string {
 func openPath(t *testing.T, dir string) {
 	t.Helper()
 	for ; dir != filepath.Clean(os.TempDir()) && strings.HasPrefix(dir, os.TempDir()); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // it has to be found
+		if err := os.Chmod(dir, 0o755); err != nil { // it has to be found
 			t.Fatal(err)
 		}
 	}
