@@ -18,6 +18,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/client"
 	"github.com/leaf-ai/studio-cloud-runner/internal/explain"
+	"github.com/leaf-ai/studio-cloud-runner/internal/keyring"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/queue"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
@@ -64,8 +65,8 @@ The cluster's pools and tenants come from the context, or from --pools and
 	flags.StringVar(&f.pools, "pools", "", "file of the cluster's pools (POOLS)")
 	flags.StringVar(&f.tenants, "tenants", "", "file of the cluster's tenants (TENANTS)")
 	flags.BoolVar(&f.clearText, "clear-text", false, "the cluster takes requests in clear (CLEAR_TEXT_MESSAGES)")
-	flags.StringVar(&f.privateKey, "private-key", "", "file of the cluster's private key, to look into a sealed MESSAGE")
-	flags.StringVar(&f.passphrase, "passphrase-file", "", "file of its passphrase")
+	flags.StringVar(&f.privateKey, "private-key", "", "the cluster's private keys, to look into a sealed MESSAGE: files or folders, separated by commas (REQUEST_KEYS)")
+	flags.StringVar(&f.passphrase, "passphrase-file", "", "their passphrases likewise (REQUEST_PASSPHRASE_FILE)")
 	flags.BoolVar(&f.offline, "offline", false, "do not look whether a MESSAGE's experiment has run already")
 	return cmd
 }
@@ -159,25 +160,20 @@ func clusterOf(to target) (explain.Cluster, error) {
 	}, nil
 }
 
+// privateKeys are those of REQUEST_KEYS, read as executors read them.
 func privateKeys(to target) ([]*envelope.PrivateKey, error) {
 	if to.RequestKeys == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(to.RequestKeys)
-	if err != nil {
-		return nil, fmt.Errorf("read the private key: %w", err)
-	}
-	var passphrase []byte
+	var passphrases []string
 	if to.Passphrase != "" {
-		if passphrase, err = os.ReadFile(to.Passphrase); err != nil {
-			return nil, fmt.Errorf("read the passphrase: %w", err)
-		}
+		passphrases = strings.Split(to.Passphrase, ",")
 	}
-	key, err := envelope.ParsePrivateKey(text, bytes.TrimSuffix(passphrase, []byte("\n")))
+	ring, err := keyring.Open(strings.Split(to.RequestKeys, ","), passphrases)
 	if err != nil {
-		return nil, fmt.Errorf("read the private key %s: %w", to.RequestKeys, err)
+		return nil, fmt.Errorf("%w; correct --private-key or --passphrase-file", err)
 	}
-	return []*envelope.PrivateKey{key}, nil
+	return ring.Keys(), nil
 }
 
 // previewed is the message that submit would send. Where no deployment names buckets, they are the queue's.
