@@ -1,0 +1,23 @@
+output "services" {
+  description = "Names of the services: relay, report, finalize."
+  value       = { for key, s in google_cloud_run_v2_service.this : key => s.name }
+}
+
+output "service_accounts" {
+  description = "E-mails of the accounts: relay, report, finalize, scheduler and push."
+  value = merge(
+    { for key, account in google_service_account.service : key => account.email },
+    { scheduler = google_service_account.scheduler.email, push = google_service_account.push.email },
+  )
+}
+
+output "tenants_secret" {
+  description = "Name of the secret with TENANTS."
+  # Through the version, so that who mounts it waits for one.
+  value = element(split("/", google_secret_manager_secret_version.tenants.secret), length(split("/", google_secret_manager_secret_version.tenants.secret)) - 1)
+}
+
+output "scheduler_job" {
+  description = "Name of the scheduler's job that calls relay."
+  value       = google_cloud_scheduler_job.relay.name
+}

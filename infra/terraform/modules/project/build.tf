@@ -1,0 +1,58 @@
+# What Cloud Build builds and deploys with. What it may do to each function and job is granted beside these.
+
+resource "google_service_account" "build" {
+  project      = var.project
+  account_id   = "${var.name}-build"
+  display_name = "StudioML build"
+  description  = "Cloud Build: builds images, rolls functions and executors out."
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  project    = var.project
+  location   = var.region
+  repository = google_artifact_registry_repository.this.name
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.build.member
+}
+
+resource "google_storage_bucket_iam_member" "build" {
+  bucket = google_storage_bucket.config.name
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.build.member
+}
+
+# Logs and clusters have no policies of their own: both can only be granted on the project.
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/logging.logWriter", "roles/container.developer"])
+
+  project = var.project
+  role    = each.key
+  member  = google_service_account.build.member
+}
+
+resource "google_kms_key_ring" "this" {
+  project  = var.project
+  location = var.region
+  name     = var.name
+
+  depends_on = [google_project_service.this]
+}
+
+# Images are signed with it. The private key never leaves Cloud KMS.
+resource "google_kms_crypto_key" "images" {
+  key_ring = google_kms_key_ring.this.id
+  name     = "images"
+  purpose  = "ASYMMETRIC_SIGN"
+  labels   = var.labels
+
+  version_template {
+    algorithm        = "EC_SIGN_P256_SHA256"
+    protection_level = "SOFTWARE"
+  }
+}
+
+resource "google_kms_crypto_key_iam_member" "build" {
+  crypto_key_id = google_kms_crypto_key.images.id
+  role          = "roles/cloudkms.signerVerifier"
+  member        = google_service_account.build.member
+}

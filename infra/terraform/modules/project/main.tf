@@ -1,0 +1,109 @@
+# What the rest needs of a project: its APIs and their service agents, the registry, the bucket of the configuration, and
+# the account that Cloud Build deploys with.
+
+locals {
+  apis = toset([
+    "artifactregistry.googleapis.com", "bigquery.googleapis.com", "billingbudgets.googleapis.com", "cloudbuild.googleapis.com",
+    "cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "cloudscheduler.googleapis.com", "compute.googleapis.com",
+    "container.googleapis.com", "containerscanning.googleapis.com", "eventarc.googleapis.com", "iam.googleapis.com",
+    "iap.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "oslogin.googleapis.com", "pubsub.googleapis.com",
+    "run.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com", "workflows.googleapis.com",
+  ])
+}
+
+resource "google_project_service" "this" {
+  for_each = local.apis
+
+  project            = var.project
+  service            = each.key
+  disable_on_destroy = false # others in the project may use it
+}
+
+# A service agent is there once something has used its API; these are needed before.
+resource "google_project_service_identity" "this" {
+  provider = google-beta
+  for_each = toset(["pubsub.googleapis.com", "eventarc.googleapis.com"])
+
+  project = var.project
+  service = google_project_service.this[each.key].service
+}
+
+data "google_storage_project_service_account" "this" {
+  project    = var.project
+  depends_on = [google_project_service.this]
+}
+
+data "google_project" "this" {
+  project_id = var.project
+  depends_on = [google_project_service.this]
+}
+
+# Eventarc's agent reads the bucket's settings and makes its subscription. The role is the agent's own, which Google grants it
+# when it makes the agent; it is here because that takes minutes, and the first trigger would fail in them.
+resource "google_project_iam_member" "eventarc" {
+  project = var.project
+  role    = "roles/eventarc.serviceAgent"
+  member  = google_project_service_identity.this["eventarc.googleapis.com"].member
+}
+
+resource "google_artifact_registry_repository" "this" {
+  project       = var.project
+  location      = var.region
+  repository_id = var.name
+  description   = "Images of executors and functions."
+  format        = "DOCKER"
+  labels        = var.labels
+
+  cleanup_policies {
+    id     = "keep-latest"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = var.keep_images
+    }
+  }
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      tag_state  = "ANY"
+      older_than = "2592000s"
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# deployment.json, from which Cloud Build renders the cluster's manifests, and what gcloud builds submit uploads.
+resource "google_storage_bucket" "config" {
+  project                     = var.project
+  name                        = "${var.project}-${var.name}-config"
+  location                    = var.region
+  labels                      = var.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true # everything in it can be made again
+
+  versioning {
+    enabled = true
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 30
+      matches_prefix = ["source/"]
+    }
+  }
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      num_newer_versions = 20
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}

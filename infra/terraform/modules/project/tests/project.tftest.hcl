@@ -1,0 +1,45 @@
+mock_provider "google" {}
+mock_provider "google-beta" {}
+
+variables {
+  project = "a-project"
+  region  = "europe-west4"
+}
+
+run "the_project_is_made_ready" {
+  assert {
+    condition     = alltrue([for s in google_project_service.this : !s.disable_on_destroy]) && contains(keys(google_project_service.this), "eventarc.googleapis.com")
+    error_message = "Destroying this would switch APIs off that others use, or one is missing."
+  }
+  assert {
+    condition     = output.registry.url == "europe-west4-docker.pkg.dev/a-project/studio"
+    error_message = "Images are looked for elsewhere: ${output.registry.url}"
+  }
+  assert {
+    condition     = google_storage_bucket.config.public_access_prevention == "enforced" && google_storage_bucket.config.uniform_bucket_level_access
+    error_message = "The configuration may become public."
+  }
+}
+
+run "cloud_build_may_do_little_on_the_whole_project" {
+  assert {
+    condition     = toset(keys(google_project_iam_member.build)) == toset(["roles/logging.logWriter", "roles/container.developer"])
+    error_message = "Cloud Build has other roles on the project."
+  }
+  assert {
+    condition     = google_artifact_registry_repository_iam_member.build.role == "roles/artifactregistry.writer" && google_kms_crypto_key_iam_member.build.role == "roles/cloudkms.signerVerifier"
+    error_message = "Cloud Build cannot push or sign, or may do more."
+  }
+}
+
+run "a_second_apply_changes_nothing" {
+  command = plan
+}
+
+run "a_name_too_long_is_refused" {
+  command = plan
+  variables {
+    name = "studio-of-everybody"
+  }
+  expect_failures = [var.name]
+}
