@@ -54,6 +54,20 @@ generate: ## Write the Go code of .proto files anew
 picture: build ## Draw the README's picture anew, from what studioctl demo prints
 	@scripts/picture docs/demo.svg
 
+infra-check: ## Check Terraform, manifests, images and cloudbuild.yaml with the real tools, the API server and the image builder included
+	@scripts/infra-check all
+
+infra-check-fast: ## The same without a Kubernetes API server and without building images
+	@scripts/infra-check fast
+
+manifests: ## Write the example's overlays and the plain deployment.yaml anew
+	go run ./infra/kubernetes/render infra/kubernetes/example/deployment.json infra/kubernetes/overlays
+	@{ echo '# Written by `make manifests` from infra/kubernetes/plain: the pool gpu-t4 on one cluster, without a scaler. See README.md beside it.'; \
+		kubectl kustomize infra/kubernetes/plain; } > infra/kubernetes/deployment.yaml
+
+pin-images: ## Write the digests of base images that have none yet (REFRESH=1: of all) into the Dockerfiles
+	@scripts/pin-images
+
 prerequisites:
 	@scripts/prerequisites
 

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
+)
+
+// object is a piece of a manifest.
+type object = map[string]any
+
+const header = "# Rendered by `go run ./infra/kubernetes/render`; change the deployment, not this file.\n"
+
+// overlays are all files, by their names.
+func (d *deployment) overlays(image string) (map[string][]byte, error) {
+	files := map[string]any{}
+	if err := d.cluster(files); err != nil {
+		return nil, err
+	}
+	for _, p := range d.pools {
+		if p.Kind == pool.KindGKE {
+			files[filepath.Join(p.Name, "kustomization.yaml")] = d.overlay(p, image)
+		}
+	}
+	texts := map[string][]byte{}
+	for name, content := range files {
+		var text bytes.Buffer
+		text.WriteString(header)
+		encoder := yaml.NewEncoder(&text)
+		encoder.SetIndent(2)
+		if err := encoder.Encode(content); err != nil {
+			return nil, fmt.Errorf("write %s: %w", name, err)
+		}
+		texts[name] = text.Bytes()
+	}
+	return texts, nil
+}
+
+// cluster adds the settings that all executors share, and binds their account to Google's.
+func (d *deployment) cluster(files map[string]any) error {
+	pools, err := d.programsPools()
+	if err != nil {
+		return err
+	}
+	var tenants bytes.Buffer
+	if err := json.Indent(&tenants, d.Tenants, "", "  "); err != nil {
+		return fmt.Errorf("read the tenants: %w", err)
+	}
+	settings := object{
+		"GOOGLE_CLOUD_PROJECT": d.Project, "POOLS": pools, "CLEAR_TEXT_MESSAGES": strconv.FormatBool(d.ClearText), "LOG_LEVEL": "INFO",
+	}
+	for topic, setting := range map[string]string{"events": "EVENTS_TOPIC", "dead_letters": "DEAD_LETTER_TOPIC", "reports": "REPORTS_TOPIC"} {
+		if name := d.Topics[topic]; name != "" {
+			settings[setting] = name
+		}
+	}
+	files["cluster/settings.yaml"] = object{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": "studioml-env"}, "data": settings,
+	}
+	files["cluster/tenants.yaml"] = object{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": "studioml-tenants"},
+		"data": object{"tenants.json": tenants.String() + "\n"},
+	}
+	files["cluster/kustomization.yaml"] = kustomization(object{
+		"resources": []string{"../../cluster", "settings.yaml", "tenants.yaml"},
+		"patches": []object{
+			patch("ServiceAccount", "executor", object{
+				"metadata": object{"name": "executor", "annotations": object{"iam.gke.io/gcp-service-account": d.Accounts["executor"]}},
+			}),
+			{"target": object{"kind": "NetworkPolicy", "name": "executor"}, "patch": controlPlane + d.Ranges["nodes"] + "\n"},
+		},
+	})
+	return nil
+}
+
+// controlPlane sets the range in which the control plane has its address, that of the nodes: the last rule's.
+const controlPlane = "- op: replace\n  path: /spec/egress/4/to/0/ipBlock/cidr\n  value: "
+
+func kustomization(content object) object {
+	all := object{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": "studio"}
+	maps.Copy(all, content)
+	return all
+}
+
+// patch is a strategic merge, or a JSON merge where the kind is a custom one.
+func patch(kind, name string, content object) object {
+	version := map[string]string{"Deployment": "apps/v1", "ScaledObject": "keda.sh/v1alpha1"}[kind]
+	if version == "" {
+		version = "v1"
+	}
+	whole := object{"apiVersion": version, "kind": kind}
+	maps.Copy(whole, content)
+	text, err := yaml.Marshal(whole)
+	if err != nil {
+		panic(err) // maps and texts of our own
+	}
+	return object{"target": object{"kind": kind, "name": name}, "patch": string(text)}
+}
+
+// overlay is a pool's.
+func (d *deployment) overlay(p pool.Pool, image string) object {
+	name, by, version := image, "newTag", "latest"
+	if repository, digest, ok := strings.Cut(image, "@"); ok {
+		name, by, version = repository, "digest", digest
+	} else if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") {
+		name, version = image[:at], image[at+1:]
+	}
+	return kustomization(object{
+		"resources":  []string{"../../base"},
+		"nameSuffix": "-" + p.Name,
+		"labels":     []object{{"pairs": object{poolLabel: p.Name}, "includeSelectors": true, "includeTemplates": true}},
+		"images":     []object{{"name": "executor", "newName": name, by: version}},
+		"patches": []object{
+			patch("Deployment", "executor", object{"metadata": object{"name": "executor"}, "spec": podPatch(p)}),
+			patch("ScaledObject", "executor", object{"metadata": object{"name": "executor"}, "spec": d.scaler(p)}),
+		},
+	})
+}
+
+// poolLabel is the pods' and, as Terraform makes them, their nodes'.
+const poolLabel = "studio-pool"
+
+// What a pod needs beside what its experiments may have.
+const (
+	ownCPU    = 250       // thousandths
+	ownMemory = 256 << 20 // bytes
+	cache     = 50 << 30  // environments and downloads
+)
+
+// podPatch places the pod on the pool's nodes and gives it what the pool says that experiments have.
+func podPatch(p pool.Pool) object {
+	memory := strconv.FormatInt(p.RAM+ownMemory, 10)
+	disk := strconv.FormatInt(p.HDD+cache, 10)
+	requests := object{"cpu": fmt.Sprintf("%dm", p.CPUs*1000+ownCPU), "memory": memory, "ephemeral-storage": disk}
+	limits := object{"memory": memory, "ephemeral-storage": disk}
+	if p.GPUs > 0 {
+		limits["nvidia.com/gpu"] = strconv.Itoa(p.GPUs)
+	}
+	return object{"template": object{"spec": object{
+		"nodeSelector": object{poolLabel: p.Name},
+		"tolerations":  []object{{"key": poolLabel, "operator": "Equal", "value": p.Name, "effect": "NoSchedule"}},
+		"containers": []object{{
+			"name": "executor", "env": []object{{"name": "POOL", "value": p.Name}},
+			"resources": object{"requests": requests, "limits": limits},
+		}},
+	}}}
+}
+
+// sortedKeys keeps what is rendered the same.
+func sortedKeys(m map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return m[a] - m[b] })
+}
