@@ -1,0 +1,9 @@
+output "dashboard" {
+  description = "Id of the dashboard."
+  value       = google_monitoring_dashboard.this.id
+}
+
+output "alerts" {
+  description = "By runbook: the alert's name."
+  value       = { for runbook, a in google_monitoring_alert_policy.this : runbook => a.display_name }
+}
