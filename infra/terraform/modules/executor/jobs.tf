@@ -147,7 +147,7 @@ resource "google_cloud_run_v2_job_iam_member" "build" {
 
 # Who deploys a job must be allowed to make it run as its account.
 resource "google_service_account_iam_member" "build" {
-  for_each = local.jobs == {} ? toset([]) : toset(["executor"])
+  for_each = length(local.jobs) == 0 ? toset([]) : toset(["executor"])
 
   service_account_id = google_service_account.executor.name
   role               = "roles/iam.serviceAccountUser"
@@ -155,7 +155,7 @@ resource "google_service_account_iam_member" "build" {
 }
 
 resource "google_service_account" "starter" {
-  for_each = local.jobs == {} ? toset([]) : toset(["starter"])
+  for_each = length(local.jobs) == 0 ? toset([]) : toset(["starter"])
 
   project      = var.project
   account_id   = "${var.name}-starter"
@@ -165,7 +165,7 @@ resource "google_service_account" "starter" {
 
 # Metrics and workflows have no policies of their own (the provider knows none for workflows).
 resource "google_project_iam_member" "starter" {
-  for_each = local.jobs == {} ? toset([]) : toset(["roles/monitoring.viewer", "roles/workflows.invoker"])
+  for_each = length(local.jobs) == 0 ? toset([]) : toset(["roles/monitoring.viewer", "roles/workflows.invoker"])
 
   project = var.project
   role    = each.key

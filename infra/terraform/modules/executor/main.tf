@@ -78,10 +78,10 @@ resource "google_secret_manager_secret_iam_member" "request" {
 }
 
 resource "google_secret_manager_secret_iam_member" "tenants" {
-  for_each = local.jobs == {} ? toset([]) : toset([var.tenants_secret])
+  for_each = length(local.jobs) == 0 ? toset([]) : toset(["tenants"])
 
   project   = var.project
-  secret_id = each.key
+  secret_id = var.tenants_secret
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.executor.member
 }

@@ -3,11 +3,6 @@ variable "project" {
   type        = string
 }
 
-variable "number" {
-  description = "The project's number."
-  type        = string
-}
-
 variable "region" {
   description = "Region of the functions."
   type        = string

@@ -6,7 +6,6 @@ mock_provider "google" {
 
 variables {
   project               = "a-project"
-  number                = "1"
   region                = "europe-west4"
   network               = "studio"
   subnet                = "studio-functions"

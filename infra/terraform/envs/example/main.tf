@@ -1,0 +1,200 @@
+# One deployment: everything follows from pools and tenants. Copy this folder, or call it as a module, for your own.
+
+provider "google" {
+  project = var.project
+  region  = var.region
+}
+
+provider "google-beta" {
+  project = var.project
+  region  = var.region
+}
+
+locals {
+  labels = merge({ app = "studio-cloud-runner" }, var.labels)
+
+  # As the programs read them: without what is Terraform's, and without what is not set. Their order is that of the variable.
+  pools   = [for p in var.pools : { for k, v in p : k => v if k != "machine" && v != null && !(k == "gpus" && p.gpus == 0) }]
+  tenants = { tenants = [for t in var.tenants : { for k, v in t : k => v if !contains(["name", "s3"], k) && v != null && try(length(v) > 0, true) }] }
+
+  # The same for Cloud Build, which renders the cluster's manifests: with the most nodes of each pool.
+  machines = [for i, p in var.pools : merge(local.pools[i], { machine = { max_nodes = p.machine.max_nodes } })]
+}
+
+module "project" {
+  source  = "../../modules/project"
+  project = var.project
+  region  = var.region
+  name    = var.name
+  labels  = local.labels
+}
+
+module "network" {
+  source  = "../../modules/network"
+  project = module.project.project
+  region  = var.region
+  name    = var.name
+  ranges  = var.ranges
+}
+
+module "pubsub" {
+  source        = "../../modules/pubsub"
+  project       = module.project.project
+  region        = var.region
+  name          = var.name
+  pools         = var.pools
+  service_agent = module.project.service_agents.pubsub
+  bigquery      = var.bigquery_location == null ? null : { location = var.bigquery_location }
+  kms_key       = var.kms_key
+  labels        = local.labels
+}
+
+module "storage" {
+  source          = "../../modules/storage"
+  project         = module.project.project
+  region          = var.region
+  name            = var.name
+  tenants         = var.tenants
+  artifacts_topic = module.pubsub.topics.artifacts
+  service_agent   = module.project.service_agents.storage
+  kms_key         = var.kms_key
+  labels          = local.labels
+}
+
+module "rabbitmq" {
+  source              = "../../modules/rabbitmq"
+  project             = module.project.project
+  zone                = coalesce(var.zone, "${var.region}-a")
+  name                = var.name
+  network             = module.network.network.id
+  subnet              = module.network.subnets["rabbitmq"]
+  bridge_ranges       = [module.network.subnets["functions"].range]
+  tenants             = var.tenants
+  machine_type        = var.rabbitmq.machine_type
+  disk_gb             = var.rabbitmq.disk_gb
+  external            = var.rabbitmq.external
+  kms_key             = var.kms_key
+  deletion_protection = var.deletion_protection
+  labels              = local.labels
+}
+
+module "gke" {
+  source              = "../../modules/gke"
+  project             = module.project.project
+  region              = var.region
+  name                = var.name
+  network             = module.network.network.id
+  subnet              = module.network.subnets["nodes"]
+  secondary_ranges    = module.network.secondary_ranges
+  pools               = var.pools
+  gpu_zones           = var.gpu_zones
+  authorized_networks = var.authorized_networks
+  kms_key             = var.kms_key
+  deletion_protection = var.deletion_protection
+  labels              = local.labels
+}
+
+# Nodes pull the executor's image, and nothing but images.
+resource "google_artifact_registry_repository_iam_member" "nodes" {
+  project    = var.project
+  location   = module.project.registry.location
+  repository = module.project.registry.repository
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:${module.gke.nodes_service_account}"
+}
+
+module "functions" {
+  source                = "../../modules/functions"
+  project               = module.project.project
+  region                = var.region
+  name                  = var.name
+  network               = module.network.network.name
+  subnet                = module.network.subnets["functions"].name
+  requests              = module.pubsub.requests
+  topics                = { events = module.pubsub.topics.events, dead_letters = module.pubsub.topics.dead_letters, reports = module.pubsub.topics.reports }
+  service_agents        = module.project.service_agents
+  buckets               = { stores = module.storage.stores, metadata = module.storage.metadata }
+  rabbitmq_secrets      = { bridge = module.rabbitmq.secrets["bridge"], ca = module.rabbitmq.secrets["ca"] }
+  pools_json            = jsonencode(local.pools)
+  tenants_json          = jsonencode(local.tenants)
+  clear_text_messages   = var.clear_text_messages
+  relay_instances       = var.relay_instances
+  build_service_account = module.project.build_service_account
+  deletion_protection   = var.deletion_protection
+  labels                = local.labels
+}
+
+module "executor" {
+  source                = "../../modules/executor"
+  project               = module.project.project
+  region                = var.region
+  name                  = var.name
+  requests              = module.pubsub.requests
+  topics                = { events = module.pubsub.topics.events, dead_letters = module.pubsub.topics.dead_letters, reports = module.pubsub.topics.reports }
+  buckets               = { write = concat(module.storage.stores, module.storage.metadata), read = distinct(flatten(var.tenants[*].buckets)) }
+  workload_pool         = module.gke.workload_pool
+  pools                 = var.pools
+  pools_json            = jsonencode(local.pools)
+  tenants_secret        = module.functions.tenants_secret
+  clear_text_messages   = var.clear_text_messages
+  request_keys_ready    = var.request_keys_ready
+  build_service_account = module.project.build_service_account
+  deletion_protection   = var.deletion_protection
+  labels                = local.labels
+}
+
+module "observability" {
+  source                    = "../../modules/observability"
+  project                   = module.project.project
+  number                    = module.project.number
+  name                      = var.name
+  emails                    = var.alert_emails
+  requests                  = module.pubsub.requests
+  dead_letters_subscription = module.pubsub.dead_letters_subscription
+  relay_service             = module.functions.services["relay"]
+  finalize_service          = module.functions.services["finalize"]
+  cluster                   = module.gke.cluster.name
+  budget                    = var.budget
+  labels                    = local.labels
+}
+
+locals {
+  deployment = {
+    project             = var.project
+    region              = var.region
+    name                = var.name
+    registry            = module.project.registry.url
+    cluster             = module.gke.cluster.name
+    pools               = local.machines
+    tenants             = local.tenants
+    clear_text_messages = var.clear_text_messages
+    service_accounts = merge(module.functions.service_accounts, {
+      executor = module.executor.service_account
+      keda     = module.executor.keda_service_account
+      build    = module.project.build_service_account
+      nodes    = module.gke.nodes_service_account
+      rabbitmq = module.rabbitmq.service_account
+    })
+    topics      = module.pubsub.topics
+    requests    = module.pubsub.requests
+    services    = module.functions.services
+    jobs        = module.executor.jobs
+    signing_key = module.project.signing_key
+    secrets = {
+      rabbitmq = module.rabbitmq.secrets
+      request  = module.executor.request_secrets
+      s3       = module.storage.s3_secrets
+      tenants  = module.functions.tenants_secret
+    }
+    config_bucket = module.project.config_bucket
+    rabbitmq      = { address = module.rabbitmq.address, external = module.rabbitmq.external_address, instance = module.rabbitmq.instance.name, zone = module.rabbitmq.instance.zone }
+  }
+}
+
+# From this Cloud Build knows what it deploys to. Names only: nothing in it is secret.
+resource "google_storage_bucket_object" "deployment" {
+  bucket       = module.project.config_bucket
+  name         = "deployment.json"
+  content      = jsonencode(local.deployment)
+  content_type = "application/json"
+}

@@ -1,0 +1,114 @@
+# The whole deployment, with the values of terraform.tfvars.example but for what each run names.
+mock_provider "google" {
+  mock_resource "google_compute_address" {
+    defaults = { address = "198.51.100.7" }
+  }
+  mock_resource "google_cloud_run_v2_service" {
+    defaults = { uri = "https://a-service.run.app" }
+  }
+  mock_resource "google_secret_manager_secret" {
+    defaults = { id = "projects/example-project/secrets/a-secret" }
+  }
+}
+mock_provider "google-beta" {}
+
+variables {
+  project = "example-project"
+  region  = "europe-west4"
+  pools = [
+    { name = "cpu", cpus = 3, ram = "10gb", hdd = "50gb" },
+    { name = "quick", kind = "run-job", cpus = 4, ram = "8gb", hdd = "4gb" },
+    { name = "gpu-t4", gpus = 1, gpu_slots = 4, gpu_mem = "16gb", cpus = 3, ram = "10gb", hdd = "100gb", machine = { accelerator = "nvidia-tesla-t4", max_nodes = 8 } },
+  ]
+  tenants = [
+    { name = "team", prefix = "rmq_", store = "example-store", metadata = "example-metadata", s3 = true },
+    { name = "vision", prefix = "rmq_vision", store = "example-vision", metadata = "example-vision-records", buckets = ["shared-datasets"], signing_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl vision"] },
+  ]
+  alert_emails      = ["ops@example.org"]
+  bigquery_location = "EU"
+  budget            = { billing_account = "012345-567890-ABCDEF", amount = 500 }
+  rabbitmq          = { external = { source_ranges = ["203.0.113.0/24"] } }
+}
+
+run "everything_follows_from_pools_and_tenants" {
+  assert {
+    condition     = toset(keys(output.deployment.requests)) == toset(["cpu", "quick", "gpu-t4"])
+    error_message = "A pool without its topic."
+  }
+  assert {
+    condition     = [for p in output.deployment.pools : p.name] == ["cpu", "quick", "gpu-t4"] && output.deployment.pools[2].gpu_slots == 4 && output.deployment.pools[2].machine.max_nodes == 8
+    error_message = "The pools' order is routing's, and is lost; or a member is."
+  }
+  assert {
+    condition     = output.deployment.jobs == { quick = "studio-quick" }
+    error_message = "A pool of jobs without its job."
+  }
+  assert {
+    condition     = [for t in output.deployment.tenants.tenants : t.prefix] == ["rmq_", "rmq_vision"] && !contains(keys(output.deployment.tenants.tenants[0]), "signing_keys") && contains(output.deployment.tenants.tenants[1].buckets, "shared-datasets")
+    error_message = "TENANTS is not what the variable says."
+  }
+  assert {
+    condition     = toset(keys(output.clients)) == toset(["team", "vision"]) && output.clients["vision"].amqp_secret == "studio-amqp-vision"
+    error_message = "A tenant without what it connects with."
+  }
+  assert {
+    condition     = jsondecode(google_storage_bucket_object.deployment.content).registry == "europe-west4-docker.pkg.dev/example-project/studio"
+    error_message = "Cloud Build does not find where to deploy to."
+  }
+  assert {
+    condition     = length(distinct(values(output.deployment.service_accounts))) == length(output.deployment.service_accounts)
+    error_message = "Two deployables share an account."
+  }
+}
+
+# The check of plans (infra/check) reads this run's plan, and fails on any change in it.
+run "a_second_apply_changes_nothing" {
+  command = plan
+}
+
+run "a_deployment_without_extras_works_too" {
+  variables {
+    pools             = [{ name = "cpu", cpus = 3, ram = "10gb", hdd = "50gb" }]
+    tenants           = [{ name = "team", prefix = "rmq_", store = "example-store", metadata = "example-metadata" }]
+    alert_emails      = []
+    bigquery_location = null
+    budget            = null
+    rabbitmq          = {}
+  }
+  assert {
+    condition     = output.deployment.rabbitmq.external == null && output.deployment.jobs == {}
+    error_message = "Something that nobody asked for."
+  }
+}
+
+run "a_private_key_in_the_tenants_is_refused" {
+  command = plan
+  variables {
+    tenants = [{ name = "team", prefix = "rmq_", store = "example-store", metadata = "example-metadata", report_key = "-----BEGIN RSA PRIVATE KEY-----" }]
+  }
+  expect_failures = [var.tenants]
+}
+
+run "a_signing_key_of_another_kind_is_refused" {
+  command = plan
+  variables {
+    tenants = [{ name = "team", prefix = "rmq_", store = "example-store", metadata = "example-metadata", signing_keys = ["ssh-rsa AAAA"] }]
+  }
+  expect_failures = [var.tenants]
+}
+
+run "gpus_without_their_memory_are_refused" {
+  command = plan
+  variables {
+    pools = [{ name = "gpu", gpus = 1, cpus = 3, ram = "10gb", hdd = "100gb", machine = { accelerator = "nvidia-tesla-t4" } }]
+  }
+  expect_failures = [var.pools]
+}
+
+run "nobody_to_submit_is_refused" {
+  command = plan
+  variables {
+    tenants = []
+  }
+  expect_failures = [var.tenants]
+}
