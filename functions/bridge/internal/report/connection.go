@@ -48,12 +48,7 @@ func (r *connection) Publish(ctx context.Context, queue string, reports []messag
 	if err != nil {
 		return err
 	}
-	// A broker that takes no bytes holds whoever writes to it, whatever the context says; a connection like that is of no use.
-	defer context.AfterFunc(ctx, func() {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			_ = ch.conn.CloseDeadline(time.Now())
-		}
-	})()
+	defer guard(ctx, ch.conn)()
 	if err := ch.publish(ctx, "StudioML."+queue, reports); err != nil {
 		_ = ch.Close() // what it holds is unknown
 		return fmt.Errorf("publish reports to %s: %w", queue, err)
@@ -83,6 +78,7 @@ func (r *connection) Ready(ctx context.Context, queue string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	defer guard(ctx, conn)()
 	ch, err := conn.Channel()
 	if err != nil {
 		return 0, fmt.Errorf("open a channel: %w", err)
@@ -122,7 +118,25 @@ func (r *connection) take(ctx context.Context) (*channel, error) {
 		}
 	}
 	r.mu.Unlock()
+	defer guard(ctx, conn)()
 	return open(conn)
+}
+
+// guard closes the connection where a call does not end soon after ctx has: a broker that takes no bytes holds whoever writes to it
+// or waits for its answer, whatever the context says, and a connection like that is of no use to any call.
+func guard(ctx context.Context, conn *amqp.Connection) (release func()) {
+	released := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-released:
+		case <-time.After(closeTimeout):
+			_ = conn.CloseDeadline(time.Now())
+		}
+	})
+	return func() {
+		close(released)
+		stop()
+	}
 }
 
 // connect returns the connection, a new one where there is none. Several calls wait for the same one.

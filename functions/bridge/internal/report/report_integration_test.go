@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/sethvargo/go-envconfig"
 
+	"github.com/leaf-ai/studio-cloud-runner/functions/bridge/internal/relay"
 	"github.com/leaf-ai/studio-cloud-runner/internal/localcloud/rabbit"
 )
 
@@ -290,4 +294,95 @@ func TestABatchComesAgainUntilTheBrokerIsBack(t *testing.T) {
 	if want := []string{"a/1", "a/2", "a/end"}; !slices.Equal(slices.Compact(ids), want) {
 		t.Errorf("the queue holds %q; want %q", ids, want)
 	}
+}
+
+// A broker whose memory is used up takes nothing from who publishes, and still sends its heartbeats.
+func TestACallEndsThoughTheBrokerTakesNothing(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(ctx context.Context, r *connection) error{
+		"asking": func(ctx context.Context, r *connection) error {
+			_, err := r.Ready(ctx, "rmq_stuck_response")
+			return err
+		},
+		"publishing": func(ctx context.Context, r *connection) error {
+			return r.Publish(ctx, "rmq_stuck_response", batch("rmq_stuck", "a", 1, "state").Reports)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address, hold := holdable(t)
+			b, err := relay.ParseBroker(address, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &connection{broker: b}
+			t.Cleanup(r.close)
+			if _, err := r.connect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			hold()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- call(ctx, r) }()
+			cancel() // the caller has left, too
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("a call worked with a broker that takes nothing")
+				}
+			case <-time.After(5 * closeTimeout):
+				t.Error("the call goes on after its caller has left")
+			}
+		})
+	}
+}
+
+// holdable is the URL of the broker through a connection that, once held, brings it nothing more.
+func holdable(t *testing.T) (address string, hold func()) {
+	t.Helper()
+	u, err := url.Parse(broker.AMQPURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = front.Close() })
+	held := make(chan struct{})
+	back := u.Host
+	go func() {
+		client, err := front.Accept()
+		if err != nil {
+			return
+		}
+		server, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", back)
+		if err != nil {
+			_ = client.Close()
+			return
+		}
+		go func() {
+			_, _ = io.Copy(client, server)
+			_ = client.Close()
+		}()
+		part := make([]byte, 4<<10)
+		for {
+			n, err := client.Read(part)
+			select {
+			case <-held: // keeps the connection, and what came
+				<-t.Context().Done()
+				err = io.EOF
+			default:
+			}
+			if err == nil {
+				_, err = server.Write(part[:n])
+			}
+			if err != nil {
+				_ = server.Close()
+				return
+			}
+		}
+	}()
+	u.Host = front.Addr().String()
+	return u.String(), func() { close(held) }
 }
