@@ -55,6 +55,7 @@ type config struct {
 	DrainTimeout    time.Duration  `env:"DRAIN_TIMEOUT, default=0s"`
 	Grace           time.Duration  `env:"KILL_GRACE, default=10s"`
 	SaveTimeout     time.Duration  `env:"SAVE_TIMEOUT, default=30m"`
+	IdleLimit       time.Duration  `env:"LIMIT_IDLE_DURATION, default=0s"`
 	Name            string         `env:"EXECUTOR_NAME"`
 	HealthAddress   string         `env:"HEALTH_ADDRESS"`
 	MetadataGuard   bool           `env:"METADATA_GUARD, default=false"`
@@ -124,6 +125,9 @@ func (c *config) checkTimes() (err error) {
 	}
 	if c.ReportRate < 1 {
 		err = errors.Join(err, fmt.Errorf("REPORT_RATE %d: at least 1 line a second", c.ReportRate))
+	}
+	if c.IdleLimit < 0 {
+		err = errors.Join(err, fmt.Errorf("LIMIT_IDLE_DURATION %s: a time, or 0s for an executor that stays", c.IdleLimit))
 	}
 	if c.MaxConcurrent < 0 {
 		err = errors.Join(err, fmt.Errorf("MAX_CONCURRENT %d: at least 1, or 0 for what the pool holds", c.MaxConcurrent))

@@ -35,7 +35,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"GOOGLE_CLOUD_PROJECT": "", "TENANTS": "/nowhere", "POOL": "other", "EXECUTOR_NAME": "a/b", "LEASE": "5s", "MAX_ATTEMPTS": "0",
-		"REQUEST_KEYS": key, "KILL_GRACE": "0s", "URL_CA_FILE": key, "METADATA_GUARD": "true", "REPORT_RATE": "0",
+		"REQUEST_KEYS": key, "KILL_GRACE": "0s", "URL_CA_FILE": key, "METADATA_GUARD": "true", "LIMIT_IDLE_DURATION": "-1s", "REPORT_RATE": "0",
 	} {
 		env[name] = value
 	}
@@ -43,7 +43,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 	if err == nil {
 		t.Fatal("loadConfig took settings full of faults")
 	}
-	for _, name := range []string{"GOOGLE_CLOUD_PROJECT", "TENANTS", "POOL ", "EXECUTOR_NAME", "LEASE", "MAX_ATTEMPTS", "REQUEST_KEYS", "KILL_GRACE", "URL_CA_FILE", "METADATA_GUARD", "REPORT_RATE"} {
+	for _, name := range []string{"GOOGLE_CLOUD_PROJECT", "TENANTS", "POOL ", "EXECUTOR_NAME", "LEASE", "MAX_ATTEMPTS", "REQUEST_KEYS", "KILL_GRACE", "URL_CA_FILE", "METADATA_GUARD", "LIMIT_IDLE_DURATION", "REPORT_RATE"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error does not name %s:\n%v", name, err)
 		}

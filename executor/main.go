@@ -115,7 +115,7 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 		Config: worker.Config{
 			Executor: cfg.Name, Pool: cfg.pool, WorkDir: cfg.WorkDir, FirstUID: cfg.ExperimentUID, Slots: cfg.MaxConcurrent,
 			Heartbeat: cfg.Heartbeat, Lease: cfg.Lease, MaxAttempts: cfg.MaxAttempts, AdmissionWait: cfg.AdmissionWait,
-			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
+			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, IdleLimit: cfg.IdleLimit, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
 			ReportRate: cfg.ReportRate,
 		},
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -33,16 +32,21 @@ func (w *Worker) Settings() pubsub.ReceiveSettings {
 	}
 }
 
-// Serve receives until ctx is done and then until the deliveries in hand are settled: by their end, or by the drain that
+// Serve receives until ctx is done, or until nothing was in hand for the idle limit, and then until the deliveries in hand are settled: by their end, or by the drain that
 // the context of Prepare began. A subscription that is not there, or may not be read, is an error.
 func (w *Worker) Serve(ctx context.Context, sub *pubsub.Subscriber, letters DeadLetters) error {
 	sub.ReceiveSettings = w.Settings()
-	var handling atomic.Int64
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	handling := hands{since: w.Now()}
+	if w.IdleLimit > 0 {
+		go w.leaveIdle(ctx, &handling, leave)
+	}
 	received := make(chan error, 1)
 	go func() {
 		received <- sub.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
-			handling.Add(1)
-			defer handling.Add(-1)
+			handling.add(1, w.Now())
+			defer func() { handling.add(-1, w.Now()) }()
 			// The delivery outlives the end of the intake: it must still be run, saved and acknowledged.
 			w.deliver(context.WithoutCancel(ctx), m, letters)
 		})
@@ -59,13 +63,28 @@ func (w *Worker) Serve(ctx context.Context, sub *pubsub.Subscriber, letters Dead
 		case err := <-received:
 			return receiveError(sub, err)
 		case <-ticker.C:
-			if idle++; handling.Load() > 0 {
+			if idle++; handling.idle(w.Now()) == 0 {
 				idle = 0
 			}
 		}
 	}
 	w.Log.Warn("Pub/Sub did not end the intake, leaving without it: nothing is in hand")
 	return nil
+}
+
+// leaveIdle ends the intake once nothing has been in hand for the idle limit.
+func (w *Worker) leaveIdle(ctx context.Context, handling *hands, leave func()) {
+	ticker := time.NewTicker(min(w.IdleLimit/10+1, 10*time.Second))
+	defer ticker.Stop()
+	for handling.idle(w.Now()) < w.IdleLimit {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	w.Log.Info("executor leaves: there was nothing to do", "limit_idle_duration", w.IdleLimit.String())
+	leave()
 }
 
 // idleSeconds is how long the client library may take to end the intake once no delivery is in hand. It goes on retrying

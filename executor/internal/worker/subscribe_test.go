@@ -134,6 +134,21 @@ func TestDeliveryIsRunToItsEndAndAcknowledgedAfterTheIntakeEnded(t *testing.T) {
 	}
 }
 
+// A task of a job costs as long as it lives; one that has something in hand stays for it, however long that takes.
+func TestAnExecutorThatHasNothingToDoLeavesWhereItIsToldTo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.worker.IdleLimit = 500 * time.Millisecond
+	m := b.submit(submission{key: "k1", script: "import time; print('running'); time.sleep(1)"})
+	server, sub := feed(t, m.Data, m.Attributes())
+	if err := b.worker.Serve(t.Context(), sub, &letterBox{}); err != nil {
+		t.Errorf("Serve = %v", err)
+	}
+	if _, meta := b.output("k1"); meta["studioml-state"] != "final" || acks(server) != 1 {
+		t.Errorf("it left with output.tar %q and %d acknowledgements", meta["studioml-state"], acks(server))
+	}
+}
+
 func TestAcknowledgementThatIsNotAnsweredKeepsNoDeliveryWaiting(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -34,6 +34,7 @@ type Config struct {
 	AdmissionWait time.Duration // how long a delivery waits for free resources before it goes back to the others
 	Grace         time.Duration // between SIGTERM and SIGKILL for a program
 	SaveTimeout   time.Duration // how long the saving of results is tried
+	IdleLimit     time.Duration // after how long with nothing in hand the executor leaves; 0 means never
 	MaxUnpacked   int64         // bytes that one artifact may unpack to
 	LibraryPath   string        // LD_LIBRARY_PATH of experiments: where the image keeps the GPU libraries
 	ReportRate    int           // lines of output a second that are reported of an experiment
