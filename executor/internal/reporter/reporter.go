@@ -139,6 +139,7 @@ func (r *Reporter) say(e entry) bool {
 	}
 	e.kind = message.StateReport
 	r.states.push(r.entry(e))
+	r.closed = e.last
 	r.hurry()
 	return true
 }
@@ -168,7 +169,7 @@ func (r *Reporter) End(ctx context.Context, e reporting.End) error {
 	if !r.say(entry{at: e.At, progress: e.Progress(), last: true}) {
 		return fmt.Errorf("report the end of attempt %s: its reporting has ended before", r.Subject.Attempt)
 	}
-	return r.Close(ctx)
+	return r.finish(ctx)
 }
 
 // Close sends what waits, and ends the reporting without an end of the attempt. A second one, or one after another end of the
@@ -185,6 +186,11 @@ func (r *Reporter) Close(ctx context.Context) error {
 	if before {
 		return nil
 	}
+	return r.finish(ctx)
+}
+
+// finish waits until everything is sent, or ctx ends.
+func (r *Reporter) finish(ctx context.Context) error {
 	defer r.cancel()
 	select {
 	case <-r.done:

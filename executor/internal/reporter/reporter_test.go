@@ -375,3 +375,27 @@ func TestNothingIsSaidAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// An attempt may be told to end at the very moment at which its end is said.
+func TestNothingFollowsAnEndThatStillWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, p := setup(t)
+		held := make(chan struct{})
+		p.set(false, held) // the end is said, and waits for Pub/Sub
+		if !r.say(entry{progress: reporting.End{Success: true}.Progress(), last: true}) {
+			t.Fatal("the end is not taken")
+		}
+		r.Stopping("The experiment is stopped, as was asked.")
+		fmt.Fprintln(r, "a line")
+		close(held)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.finish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := p.words(), []string{"Success"}; !slices.Equal(got, want) {
+			t.Errorf("reported %q; want %q", got, want)
+		}
+	})
+}

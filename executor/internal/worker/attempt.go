@@ -33,6 +33,7 @@ type attempt struct {
 	docName string
 	docSent []byte
 	ending  bool // the final output is, or may be, stored
+	stored  bool // it is, and whatever comes with it
 }
 
 func (x *experiment) attempt(claim record.Claim, grant *device.Grant, slot uint32) *attempt {
@@ -91,7 +92,7 @@ func (a *attempt) settle(ctx, lease context.Context, v verdict, err error) (_ Di
 		if err = a.finish(lease, v); err == nil {
 			return Acknowledge, nil
 		}
-		keepFolder = a.folder != nil
+		keepFolder = a.folder != nil && !a.stored // the next delivery needs nothing of it to report the end
 	}
 	var refused *Fault
 	if errors.As(err, &refused) { // even the output may not be written: the record alone can say so

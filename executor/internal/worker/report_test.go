@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -283,6 +284,9 @@ func TestAnEndThatIsNotReportedIsReportedByTheNextDelivery(t *testing.T) {
 			reader.set(errDown)
 			if d, err := b.worker.Handle(t.Context(), m); d != Return || !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("Handle = %s, %v; want the delivery back", d, err)
+			}
+			if left, err := filepath.Glob(b.worker.WorkDir + "/k.*"); len(left) > 0 || err != nil {
+				t.Errorf("%v: all is stored, and the disk still holds %v", err, left)
 			}
 			if finalized {
 				b.finalize("k")

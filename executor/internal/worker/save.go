@@ -56,6 +56,7 @@ func (a *attempt) finish(ctx context.Context, v verdict) error {
 	if err != nil {
 		return err
 	}
+	a.stored = true
 	return a.reportEnd(ctx, ended, v)
 }
 
