@@ -20,15 +20,35 @@ type reportPrinter struct {
 	on     screen
 	flags  reportsFlags
 	keys   []*envelope.PrivateKey
-	prints []string        // the keys' fingerprints
-	seen   map[string]bool // by message id, whether it may leave the queue
+	prints []string // the keys' fingerprints
+	seen   memory
 
 	shown, unread int
 	why           error // the first that could not be opened
 }
 
+// memory is which of the latest messages came, by their ids, and whether each may leave the queue. A follower reads for months.
+type memory struct{ latest, before map[string]bool }
+
+// remembered is how many messages each half of a memory holds: more than a queue should hold, and so than come again.
+const remembered = 50_000
+
+func (m *memory) of(id string) (taken, known bool) {
+	if taken, known = m.latest[id]; !known {
+		taken, known = m.before[id]
+	}
+	return taken, known && id != ""
+}
+
+func (m *memory) keep(id string, taken bool) {
+	if m.latest == nil || len(m.latest) >= remembered {
+		m.latest, m.before = map[string]bool{}, m.latest
+	}
+	m.latest[id] = taken
+}
+
 func (p *reportPrinter) take(m client.Response) (taken bool, err error) {
-	if taken, again := p.seen[m.ID]; again && m.ID != "" {
+	if taken, again := p.seen.of(m.ID); again {
 		return taken, nil
 	}
 	r, err := report.Open(m.Body, p.keys...)
@@ -42,13 +62,13 @@ func (p *reportPrinter) take(m client.Response) (taken bool, err error) {
 		return false, err
 	}
 	p.shown++
-	p.seen[m.ID] = !p.flags.peek
+	p.seen.keep(m.ID, !p.flags.peek)
 	return !p.flags.peek, nil
 }
 
 // unreadable counts what the keys do not open. A follower is told at once, but once.
 func (p *reportPrinter) unreadable(m client.Response, err error) (taken bool) {
-	p.seen[m.ID] = p.flags.discardUnknown
+	p.seen.keep(m.ID, p.flags.discardUnknown)
 	p.unread++
 	if p.why == nil {
 		p.why = err

@@ -73,7 +73,7 @@ func (a *app) reports(cmd *cobra.Command, f reportsFlags) error {
 	if len(f.keys) == 0 && to.ReportKey != "" {
 		f.keys = []string{to.ReportKey}
 	}
-	p := reportPrinter{a: a, on: a.screenOf(a.out), flags: f, seen: map[string]bool{}}
+	p := reportPrinter{a: a, on: a.screenOf(a.out), flags: f}
 	if err := p.readKeys(cmd); err != nil {
 		return err
 	}

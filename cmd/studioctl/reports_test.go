@@ -113,3 +113,24 @@ func TestReportsSayWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+func TestAFollowerRemembersTheLatestReportsAndNoMore(t *testing.T) {
+	t.Parallel()
+	var m memory
+	for i := range 3 * remembered {
+		m.keep(fmt.Sprint(i), i%2 == 0)
+		if size := len(m.latest) + len(m.before); size > 2*remembered {
+			t.Fatalf("%d reports are remembered", size)
+		}
+	}
+	for i := range remembered {
+		id := 3*remembered - 1 - i
+		if taken, known := m.of(fmt.Sprint(id)); !known || taken != (id%2 == 0) {
+			t.Fatalf("report %d is known: %v, taken: %v", id, known, taken)
+		}
+	}
+	m.keep("", true)
+	if _, known := m.of(""); known {
+		t.Error("a message without an id is taken for another without one")
+	}
+}
