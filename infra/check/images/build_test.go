@@ -1,0 +1,115 @@
+//go:build images
+
+package images
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/leaf-ai/studio-cloud-runner/infra/check/internal/repo"
+)
+
+// buildah runs it for images in chroots of their own: no daemon and no namespaces.
+func buildah(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := try(t, args...)
+	if err != nil {
+		t.Fatalf("buildah %s: %v\n%s", strings.Join(args, " "), err, tail(out))
+	}
+	return strings.TrimSpace(out)
+}
+
+func try(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "buildah", args...)
+	cmd.Dir = repo.Root(t)
+	cmd.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot", "STORAGE_DRIVER=vfs")
+	var out, faults bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &faults
+	err := cmd.Run()
+	if err != nil {
+		return out.String() + faults.String(), err
+	}
+	return out.String(), nil
+}
+
+func tail(text string) string { return text[max(0, len(text)-3000):] }
+
+// build builds an image over the stand-ins, with this machine's Go, its modules and its authorities.
+func build(t *testing.T, folder, name string, args ...string) string {
+	t.Helper()
+	script := exec.CommandContext(t.Context(), filepath.Join(repo.Root(t), "infra/images/stand-ins"))
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("make stand-ins: %v: %s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	goes := strings.Fields(string(out))
+	image := "localhost/studio-check/" + name
+	buildah(t, append([]string{
+		"bud", "--isolation", "chroot", "--pull-never", "--layers", "--file", folder + "/Dockerfile", "--tag", image, "--ignorefile", ".dockerignore",
+		"--volume", goes[0] + ":/usr/local/go:ro", "--volume", goes[1] + ":/go/pkg/mod", "--volume", goes[2] + ":/root/.cache/go-build", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--volume", "/usr/share/ca-certificates:/usr/share/ca-certificates:ro",
+		"--build-arg", "GO=localhost/studio-stand-in/go:1",
+	}, append(args, ".")...)...)
+	return image
+}
+
+// start makes a container of the image, for run.
+func start(t *testing.T, image string) string {
+	t.Helper()
+	c := buildah(t, "from", "--pull-never", image)
+	t.Cleanup(func() { _, _ = exec.Command("buildah", "--storage-driver", "vfs", "rm", c).Output() }) //nolint:noctx // the test's context is over
+	return c
+}
+
+// What the image says when it is started without settings shows that it starts, as whom, and with which libraries.
+func TestTheFunctionsImagesAreBuiltAndStart(t *testing.T) { //nolint:paralleltest // two cores
+	for _, program := range []string{"bridge", "finalize"} {
+		image := build(t, "infra/images/functions", program, "--build-arg", "STATIC=localhost/studio-stand-in/static:1", "--build-arg", "PROGRAM="+program)
+		c := start(t, image)
+		if out, err := try(t, "run", "--env", "PORT=none", c, "--", "/function"); err == nil || !strings.Contains(out, program+":") {
+			t.Errorf("%s: %v: %s", program, err, out)
+		}
+		if user := buildah(t, "inspect", "--format", "{{.OCIv1.Config.User}}", c); user != "65532:65532" {
+			t.Errorf("%s: is started as %s", program, user)
+		}
+		if out, err := try(t, "run", c, "--", "/bin/sh", "-c", "true"); err == nil {
+			t.Errorf("%s: has a shell: %s", program, out)
+		}
+	}
+}
+
+func TestTheExecutorsImageIsBuiltAndStarts(t *testing.T) { //nolint:paralleltest // two cores
+	image := build(t, "infra/images/executor", "executor",
+		"--build-arg", "CUDA=localhost/studio-stand-in/cuda:1", "--build-arg", "UV=localhost/studio-stand-in/uv:1",
+		"--build-arg", "PYTHONS="+os.Getenv("STUDIO_CHECK_PYTHONS")) // their downloads may be out of reach
+	c := start(t, image)
+	out, err := try(t, "run", c, "--", "/usr/local/bin/executor")
+	if err == nil {
+		t.Error("an executor without settings started")
+	}
+	for _, want := range []string{"GOOGLE_CLOUD_PROJECT", "POOLS", "TENANTS"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the executor does not ask for %s:\n%s", want, out)
+		}
+	}
+	for _, command := range []string{
+		"uv --version", "git --version", "gcc --version", "ffmpeg -version", "iptables-nft --version", "test -x /usr/local/bin/metadata-guard",
+		"ldd /usr/local/bin/executor && ! ldd /usr/local/bin/executor | grep 'not found'",
+		"for l in libGL.so.1 libglib-2.0.so.0 libgomp.so.1 libsndfile.so.1 libSM.so.6; do ldconfig -p | grep -q $l || exit 1; done",
+		"! test -w /opt/python || test $(id -u) = 0",
+	} {
+		if out, err := try(t, "run", c, "--", "/bin/sh", "-c", command); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, tail(out))
+		}
+	}
+	if out, err := try(t, "run", c, "--", "/bin/sh", "-c", "no-such-program"); err == nil {
+		t.Errorf("a command that fails does not: %s", out)
+	}
+}
