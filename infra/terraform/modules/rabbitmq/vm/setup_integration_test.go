@@ -251,7 +251,7 @@ func (m *machine) run() {
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(state, "data"), "RABBITMQ_LOG_BASE=" + filepath.Join(state, "log"), "RABBITMQ_PID_FILE=" + filepath.Join(state, "pid"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
 	}
-	wrapper := "#!/bin/sh\nexport " + quoted(node) + "\nexec /usr/lib/rabbitmq/bin/rabbitmqctl \"$@\"\n"
+	wrapper := "#!/bin/sh\nrm '" + m.busy() + "' 2>/dev/null && exit 69\nexport " + quoted(node) + "\nexec /usr/lib/rabbitmq/bin/rabbitmqctl \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(m.root, "rabbitmqctl"), []byte(wrapper), 0o700); err != nil {
 		m.t.Fatal(err)
 	}
@@ -262,6 +262,9 @@ func (m *machine) run() {
 		m.t.Fatalf("the broker does not take the configuration: %v\n%s\n%s", err, out, log.String())
 	}
 }
+
+// busy is a file that makes the next rabbitmqctl say that it does not reach the node.
+func (m *machine) busy() string { return filepath.Join(m.root, "busy") }
 
 func quoted(env []string) string {
 	var all []string

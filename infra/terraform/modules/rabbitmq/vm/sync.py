@@ -17,6 +17,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -115,8 +116,18 @@ def definitions(users):
     }
 
 
+UNAVAILABLE = 69  # rabbitmqctl's exit status (sysexits.h) where it does not reach the node: on a busy machine its handshake times out
+TRIES = 5
+
+
 def ctl(*args):
-    return subprocess.run([CTL, "--quiet", *args], check=True, stdout=subprocess.PIPE, text=True).stdout
+    for left in reversed(range(TRIES)):
+        try:
+            return subprocess.run([CTL, "--quiet", *args], check=True, stdout=subprocess.PIPE, text=True).stdout
+        except subprocess.CalledProcessError as fault:
+            if fault.returncode != UNAVAILABLE or not left:
+                raise
+            time.sleep(2)
 
 
 def install(document):
