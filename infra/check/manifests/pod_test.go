@@ -95,6 +95,34 @@ func TestAPodHasNoMoreThanItNeeds(t *testing.T) {
 	}
 }
 
+// An emptyDir is writable for all, without a sticky bit, until the init container has changed that.
+func TestFoldersOfAPodAreClosedBeforeExperimentsCome(t *testing.T) {
+	t.Parallel()
+	for _, folder := range pools(t) {
+		d, c := deployment(t, folder)
+		command := strings.Join(d.Spec.Template.Spec.InitContainers[0].Command, " ")
+		for _, v := range d.Spec.Template.Spec.Volumes {
+			i := slices.IndexFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return v.EmptyDir != nil && m.Name == v.Name })
+			if i >= 0 && !strings.Contains(command, " "+c.VolumeMounts[i].MountPath+" ") {
+				t.Errorf("%s: %s stays open to all: %s", folder, c.VolumeMounts[i].MountPath, command)
+			}
+		}
+		if !slices.Equal(mounts(d.Spec.Template.Spec.InitContainers[0], "/run"), mounts(c, "/etc", "/var/run")) {
+			t.Errorf("%s: the init container does not see the executor's folders", folder)
+		}
+	}
+}
+
+// mounts are the paths of a container's volumes but those below others.
+func mounts(c corev1.Container, others ...string) (paths []string) {
+	for _, m := range c.VolumeMounts {
+		if !slices.ContainsFunc(others, func(other string) bool { return strings.HasPrefix(m.MountPath, other) }) {
+			paths = append(paths, m.MountPath)
+		}
+	}
+	return paths
+}
+
 // A pod must hold what its pool says that its experiments have.
 func TestAPodHasWhatItsPoolPromises(t *testing.T) {
 	t.Parallel()
