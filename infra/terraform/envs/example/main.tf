@@ -41,7 +41,6 @@ module "pubsub" {
   source        = "../../modules/pubsub"
   project       = module.project.project
   region        = var.region
-  name          = var.name
   pools         = var.pools
   service_agent = module.project.service_agents.pubsub
   bigquery      = var.bigquery_location == null ? null : { location = var.bigquery_location }

@@ -96,6 +96,7 @@ resource "google_container_node_pool" "management" {
     image_type        = "COS_CONTAINERD"
     service_account   = google_service_account.nodes.email
     oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
+    metadata          = { disable-legacy-endpoints = "true" } # GKE's own default, which it would show as a change
     labels            = { studio-pool = "management" }
     resource_labels   = var.labels
 
@@ -159,6 +160,7 @@ resource "google_container_node_pool" "pool" {
     image_type        = "COS_CONTAINERD"
     service_account   = google_service_account.nodes.email
     oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
+    metadata          = { disable-legacy-endpoints = "true" } # GKE's own default, which it would show as a change
     labels            = { studio-pool = each.key }
     resource_labels   = merge(var.labels, { studio-pool = each.key })
 

@@ -8,12 +8,6 @@ variable "region" {
   type        = string
 }
 
-variable "name" {
-  description = "Begins the names of what has no name that programs know."
-  type        = string
-  default     = "studio"
-}
-
 variable "pools" {
   description = "The pools, of which only the names matter here."
   type        = list(object({ name = string }))

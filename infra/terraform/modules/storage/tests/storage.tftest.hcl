@@ -31,12 +31,6 @@ run "buckets_are_private_regional_and_protect_results" {
     condition     = alltrue([for b in google_storage_bucket.metadata : b.versioning[0].enabled])
     error_message = "Records have no versions."
   }
-  assert {
-    condition = alltrue(flatten([for b in google_storage_bucket.store : [for r in b.lifecycle_rule :
-      [for a in r.action : a.type != "Delete" || [for c in r.condition : c.matches_prefix][0] == tolist(["blobstore/"])]
-    ]]))
-    error_message = "A rule deletes results."
-  }
 }
 
 run "downstream_tools_are_told_of_objects" {
@@ -136,4 +130,21 @@ run "three_days_of_soft_deletion_are_refused" {
     soft_delete_days = 3
   }
   expect_failures = [var.soft_delete_days]
+}
+
+run "rules_delete_blobs_and_never_results" {
+  command = plan
+  variables {
+    lifecycle_days = { blobs = 30, nearline = 60, coldline = 180 }
+  }
+  assert {
+    condition = alltrue(flatten([for b in google_storage_bucket.store : [for r in b.lifecycle_rule :
+      [for a in r.action : a.type != "Delete" || [for c in r.condition : c.matches_prefix][0] == tolist(["blobstore/"])]
+    ]]))
+    error_message = "A rule deletes results."
+  }
+  assert {
+    condition     = length([for r in google_storage_bucket.store["acme-vision"].lifecycle_rule : r if anytrue([for a in r.action : a.type == "SetStorageClass"])]) == 2
+    error_message = "Results do not become cheaper."
+  }
 }
