@@ -96,7 +96,8 @@ func (p Policy) decideClear(d Decision, body []byte) (Decision, error) {
 }
 
 // Open returns the request of an admitted message, decrypted with one of the keys if it came sealed. What was sealed is
-// judged as what comes in clear, and must route as its header did. Its error is always a [*Refusal].
+// judged as what comes in clear, and must route as its header did. Its error is always a [*Refusal]; the request then comes
+// too if it could be read, so that its sender can be told which experiment it was.
 func (p Policy) Open(d Decision, keys []*envelope.PrivateKey) (*request.Request, error) {
 	if d.Kind == Clear {
 		return d.Request, nil
@@ -109,21 +110,24 @@ func (p Policy) Open(d Decision, keys []*envelope.PrivateKey) (*request.Request,
 	return p.Inside(d, inner)
 }
 
-// Inside judges what an admitted envelope holds, once it is decrypted or by whoever sealed it. Its error is always a [*Refusal].
+// Inside judges what an admitted envelope holds, once it is decrypted or by whoever sealed it. It returns what [Policy.Open] does.
 func (p Policy) Inside(d Decision, inner []byte) (*request.Request, error) {
 	r, err := request.Parse(inner)
 	if err != nil {
 		return nil, &Refusal{Reason: Malformed, Detail: "the sealed request: " + err.Error(), Report: true, Err: err}
 	}
+	if err := namesBuckets(r.Config); err != nil {
+		return r, err
+	}
 	if err := settleBuckets(d.Tenant, &r.Config); err != nil {
-		return nil, err
+		return r, err
 	}
 	to, err := p.route(r.Experiment.Resources)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	if to.Name != d.Pool.Name {
-		return nil, &Refusal{Reason: HeaderMismatch, Report: true, Detail: fmt.Sprintf(
+		return r, &Refusal{Reason: HeaderMismatch, Report: true, Detail: fmt.Sprintf(
 			"the envelope's header asks for pool %s and the sealed request for pool %s: give resources_needed the same values in both", d.Pool.Name, to.Name)}
 	}
 	return r, nil

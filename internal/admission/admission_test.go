@@ -156,6 +156,8 @@ func TestWhatToDoWithASealedRequest(t *testing.T) {
 		"no header resources, inner asks a card":   {`null`, clearRequest("lab", card), HeaderMismatch, ""},
 		"inner fits no pool":                       {card, clearRequest("lab", huge), NoFit, "resources_needed.gpus"},
 		"inner names another tenant's storage":     {small, clearRequest("open", small), BucketRefused, `set it to "lab-store"`},
+		"inner does not say whose it is":           {small, clearRequestIn(small, `{}`), BucketRefused, "must name config.storage.bucket and config.database.bucket"},
+		"inner names its record's bucket alone":    {small, clearRequestIn(small, `{"database":{"bucket":"lab-metadata"}}`), BucketRefused, "set both"},
 		"header and inner differ, but route alike": {`{"cpus":1}`, clearRequest("lab", `{"cpus":4}`), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,8 +174,8 @@ func TestWhatToDoWithASealedRequest(t *testing.T) {
 				}
 				return
 			}
-			if r != nil {
-				t.Error("a refused request is returned")
+			if known := tc.reason != Malformed; (r != nil) != known || known && r.Experiment.Key != "exp-1" {
+				t.Errorf("Open = %v; want the request, if it can be read, to tell its sender of", r)
 			}
 			wantRefusal(t, err, tc.reason, true, tc.detail)
 		})

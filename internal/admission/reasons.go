@@ -42,6 +42,16 @@ func CheckSize(size, most int) error {
 	return &Refusal{Reason: TooLarge, Report: true, Detail: fmt.Sprintf("the request has %d bytes of at most %d: send data as an artifact instead", size, most)}
 }
 
+// namesBuckets refuses a sealed request that does not say whose it is. The signature covers the sealed bytes alone, so that another
+// tenant who has caught them could sign them as its own; the buckets inside are what ties them to their sender's tenant.
+func namesBuckets(c request.Config) error {
+	if c.Storage.Bucket != "" && c.Database.Bucket != "" {
+		return nil
+	}
+	return &Refusal{Reason: BucketRefused, Report: true, Detail: "a sealed request must name config.storage.bucket and config.database.bucket, " +
+		"by which it belongs to its tenant: set both"}
+}
+
 // settleBuckets refuses a request whose results or record would be looked for elsewhere than where the cluster puts
 // them. One that names no bucket is given the tenant's.
 func settleBuckets(t tenant.Tenant, c *request.Config) error {

@@ -65,8 +65,11 @@ func newSigningKey(t *testing.T) envelope.SigningKey {
 
 // clearRequest is a request in clear of the tenant whose buckets begin with owner.
 func clearRequest(owner, resources string) []byte {
-	return fmt.Appendf(nil, `{"experiment":{"key":"exp-1","filename":"train.py","args":["--token=hunter2"],"resources_needed":%s},
-		"config":{"storage":{"bucket":"%s-store"},"database":{"bucket":"%s-metadata"}}}`, resources, owner, owner)
+	return clearRequestIn(resources, fmt.Sprintf(`{"storage":{"bucket":"%s-store"},"database":{"bucket":"%s-metadata"}}`, owner, owner))
+}
+
+func clearRequestIn(resources, config string) []byte {
+	return fmt.Appendf(nil, `{"experiment":{"key":"exp-1","filename":"train.py","args":["--token=hunter2"],"resources_needed":%s},"config":%s}`, resources, config)
 }
 
 // seal makes an envelope as clients do: the header asks for resources, whatever is inside.

@@ -62,10 +62,10 @@ func (e *explanation) explain(ctx context.Context) error {
 	if err := e.Queues.Check(e.message.Queue); err != nil {
 		return err
 	}
-	if err := admission.CheckSize(len(e.message.Body), message.MaxData); err != nil {
-		return err
-	}
 	decision, err := e.Policy.Decide(e.message.Queue, e.message.Body)
+	if err == nil {
+		err = admission.CheckSize(len(e.message.Body), message.MaxData)
+	}
 	e.decision = decision
 	e.admitted(err == nil)
 	if err != nil {

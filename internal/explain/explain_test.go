@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,7 +171,7 @@ func TestWhatWouldBecomeOfAMessage(t *testing.T) {
 		"a queue of no work":              {queue: "sqs_open", body: clear(good), stage: "queue", detail: "would never be read"},
 		"a queue of reports":              {queue: "rmq_open_response", body: clear(good), stage: "queue", detail: "carry reports"},
 		"a queue of no tenant":            {queue: "rmq_x", body: clear(good), stage: "bridge", reason: "unknown_tenant", detail: `queue "rmq_x"`},
-		"larger than can be":              {queue: "rmq_open_1", body: clear(make([]byte, message.MaxData+1)), stage: "bridge", reason: "too_large", detail: "send data as an artifact"},
+		"larger than can be":              {queue: "rmq_open_1", body: clear(append(inClear("open", small, "", ""), bytes.Repeat([]byte(" "), message.MaxData)...)), stage: "bridge", reason: "too_large", detail: "send data as an artifact"},
 		"no JSON":                         {queue: "rmq_open_1", body: clear([]byte("hunter2")), stage: "bridge", reason: "malformed", detail: "not JSON"},
 		"no pool holds it":                {queue: "rmq_open_1", body: clear(inClear("open", huge, "", "")), stage: "bridge", reason: "no_fit", detail: "resources_needed.gpus asks for 64 and the largest pool for it, gpu, has 4"},
 		"storage of others":               {queue: "rmq_open_1", body: clear(inClear("lab", small, "", "")), stage: "bridge", reason: "bucket_refused", detail: "config.storage.bucket"},

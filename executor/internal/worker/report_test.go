@@ -270,6 +270,57 @@ func TestAMessageThatMayNotRunIsReportedOnlyToWhoHasProvenAKey(t *testing.T) {
 	}
 }
 
+// Its record says so too, unless the header alone is at fault: that may be another's than the sender's.
+func TestASealedRequestThatIsOpenedAndRefusedTellsWhichItWas(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		cpus   int
+		reason admission.Reason
+		status record.Status
+	}{
+		"no pool holds it":             {64, admission.NoFit, record.Finished},
+		"it asks more than its header": {8, admission.HeaderMismatch, record.Waiting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			reader := b.reported()
+			signing, err := envelope.GenerateSigningKey()
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := tenant.Parse(fmt.Appendf(nil, `{"tenants":[{"prefix":"rmq_","store":%q,"metadata":%q,"report_key":%q,"signing_keys":[%q]}]}`,
+				storeBucket, metadataBucket, reader.key.Public().MarshalPEM(), signing.Public().AuthorizedLine("x")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			large := b.worker.Pool
+			large.Name, large.CPUs = "large", 8
+			b.worker.Policy.Pools = append(b.worker.Policy.Pools, large)
+			b.worker.Policy.Tenants = func() *tenant.Set { return set }
+			b.worker.Reports.Tenants = b.worker.Policy.Tenants
+			b.worker.Keys = func() []*envelope.PrivateKey { return []*envelope.PrivateKey{reader.key} }
+			inner := b.submit(submission{key: "k", script: "pass", change: map[string]any{"resources_needed": map[string]any{"cpus": tc.cpus}}})
+			body, err := envelope.New(envelope.Header{Status: "waiting"}, inner.Data, reader.key.Public(), signing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refusal := new(admission.Refusal)
+			d, err := b.worker.Handle(t.Context(), message.Relayed{Queue: queue, Pool: "cpu", Kind: "sealed", MessageID: message.ID(body), Data: body, RelayedAt: time.Now()})
+			if d != DeadLetter || !errors.As(err, &refusal) || refusal.Reason != tc.reason {
+				t.Fatalf("Handle = %s, %v; want %s", d, err, tc.reason)
+			}
+			reader.read()
+			if got := reader.last().GetExperimentId().GetValue(); got != "k" {
+				t.Errorf("reported is the experiment %q", got)
+			}
+			if r := b.record("k"); r.Status() != tc.status || tc.status == record.Finished && r.Cloud().Outcome != string(Refused) {
+				t.Errorf("the record is %s, %q; want %s", r.Status(), r.Cloud().Outcome, tc.status)
+			}
+		})
+	}
+}
+
 // A delivery is not acknowledged before its end is reported; the delivery after it reports the same.
 func TestAnEndThatIsNotReportedIsReportedByTheNextDelivery(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/record"
 	"github.com/leaf-ai/studio-cloud-runner/internal/reporting"
+	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/envelope"
 	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
@@ -99,7 +100,7 @@ func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, er
 	req := decision.Request
 	if decision.Kind == admission.Sealed {
 		if req, err = w.Policy.Open(decision, w.Keys()); err != nil {
-			return w.refuse(ctx, m, w.recordOf(decision, req), err)
+			return w.refuseOpened(ctx, m, decision.Tenant, req, err)
 		}
 	}
 	x := &experiment{
@@ -110,12 +111,18 @@ func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, er
 	return x.live(ctx)
 }
 
-// recordOf names the record of a request that was opened and then refused; nil where it may not be written.
-func (w *Worker) recordOf(d admission.Decision, req *request.Request) *record.Ref {
-	if req == nil || req.Config.Database.Bucket != d.Tenant.Metadata {
-		return nil
+// refuseOpened refuses a sealed request of which req could be read, or nothing if it is nil. Its record is ended where it is the
+// tenant's, but not for the header: nobody has signed that, and whoever repeats a message under another one must not end its experiment.
+func (w *Worker) refuseOpened(ctx context.Context, m message.Relayed, t tenant.Tenant, req *request.Request, err error) (Disposition, error) {
+	if req == nil {
+		return w.refuse(ctx, m, nil, err)
 	}
-	return &record.Ref{Bucket: d.Tenant.Metadata, Key: req.Experiment.Key}
+	m.Experiment = req.Experiment.Key
+	var refusal *admission.Refusal
+	if errors.As(err, &refusal) && refusal.Reason == admission.HeaderMismatch || req.Config.Database.Bucket != t.Metadata {
+		return w.refuse(ctx, m, nil, err)
+	}
+	return w.refuse(ctx, m, &record.Ref{Bucket: t.Metadata, Key: req.Experiment.Key}, err)
 }
 
 // refuse ends a delivery that no attempt may run: its record says so where it is known, and the dead letters keep it.
