@@ -90,15 +90,16 @@ func (f Forwarder) decide(d Delivery) (admission.Decision, error) {
 }
 
 func (f Forwarder) bury(ctx context.Context, r message.Relayed, refusal *admission.Refusal) (Disposition, error) {
-	letter := message.DeadLetter{Relayed: r, Reason: string(refusal.Reason), Detail: refusal.Detail, Stage: message.Bridge}
-	if err := f.DeadLetters.DeadLetter(ctx, letter); err != nil {
-		return Requeue, err
-	}
+	// The report comes first: where it cannot be published, the next try makes the same one, and not another dead letter.
 	if refusal.Report {
 		of := reporting.Subject{Queue: r.Queue, Experiment: r.Experiment, Attempt: r.MessageID, Executor: message.Bridge}
 		if err := f.Reports.End(ctx, of, reporting.End{At: r.RelayedAt, Reason: refusal.Detail}); err != nil {
 			return Requeue, err
 		}
+	}
+	letter := message.DeadLetter{Relayed: r, Reason: string(refusal.Reason), Detail: refusal.Detail, Stage: message.Bridge}
+	if err := f.DeadLetters.DeadLetter(ctx, letter); err != nil {
+		return Requeue, err
 	}
 	f.Events.Tell(ctx, told(event.Refused, r, event.Data{Stage: letter.Stage, Reason: letter.Reason, Detail: letter.Detail}))
 	return DeadLetter, refusal
