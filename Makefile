@@ -23,7 +23,7 @@ build: prerequisites bin/uv ## Build every program into bin/
 
 test: build ## Run every test, with the race detector, against the real RabbitMQ, uv and Python
 	@scripts/prerequisites openssl ssh-keygen
-	go test -race -tags integration ./...
+	go test -race -tags integration -timeout 30m ./...
 
 test-unit: prerequisites ## Run the tests that need no service and no network
 	@scripts/prerequisites openssl ssh-keygen
