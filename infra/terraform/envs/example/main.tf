@@ -174,6 +174,7 @@ locals {
       nodes    = module.gke.nodes_service_account
       rabbitmq = module.rabbitmq.service_account
     })
+    ranges      = { nodes = module.network.subnets["nodes"].range }
     topics      = module.pubsub.topics
     requests    = module.pubsub.requests
     services    = module.functions.services

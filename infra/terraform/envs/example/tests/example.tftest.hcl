@@ -56,6 +56,10 @@ run "everything_follows_from_pools_and_tenants" {
     error_message = "Cloud Build does not find where to deploy to."
   }
   assert {
+    condition     = jsondecode(google_storage_bucket_object.deployment.content).ranges.nodes == "10.20.0.0/20"
+    error_message = "The cluster's manifests cannot be rendered: executors would not be let to the control plane."
+  }
+  assert {
     condition     = length(distinct(values(output.deployment.service_accounts))) == length(output.deployment.service_accounts)
     error_message = "Two deployables share an account."
   }
