@@ -55,7 +55,7 @@ or the one that was explained would be refused; 130 interrupted.`,
 	root.AddGroup(&cobra.Group{ID: groupExperiments, Title: "Experiments:"}, &cobra.Group{ID: groupClouds, Title: "Clouds:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	root.AddCommand(newSubmit(a), newExplain(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newReports(a), newLocal(a), newDemo(a), newContext(a), newKeys(a))
+	root.AddCommand(newSubmit(a), newExplain(a), newPs(a), newShow(a), newLogs(a), newGet(a), newStop(a), newWatch(a), newReports(a), newLocal(a), newDemo(a), newDoctor(a), newContext(a), newKeys(a))
 	return root
 }
 

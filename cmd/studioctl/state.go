@@ -20,11 +20,15 @@ type localState struct {
 	Logs        string `json:"logs"`
 	S3AccessKey string `json:"s3_access_key"`
 	S3SecretKey string `json:"s3_secret_key"`
+
+	ManagementURL string            `json:"management_url"`
+	Functions     map[string]string `json:"functions"` // addresses
 }
 
 func stateOf(c *localcloud.Cloud) localState {
 	return localState{
 		PID: os.Getpid(), Logs: c.LogDir, S3AccessKey: c.S3AccessKey, S3SecretKey: c.S3SecretKey,
+		ManagementURL: c.ManagementURL, Functions: c.Functions,
 		target: target{
 			EventsTopic: "studio-events", RequestKey: c.RequestPublicKey, SigningKey: c.SigningKey, ReportKey: c.ReportKey, SealedQueue: c.SealedQueue,
 			RequestKeys: c.RequestPrivateKey, Passphrase: c.PassphraseFile, Pools: c.Pools, Tenants: c.Tenants, SigningKeys: c.SigningKeys, ReportKeys: c.ReportKeys,

@@ -52,6 +52,18 @@ func New(ctx context.Context, d Deployment) (*Client, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
+	objects, err := d.Storage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Deployment: d, objects: objects, records: record.New(objects, time.Now)}, nil
+}
+
+// Close ends the connections.
+func (c *Client) Close() error { return c.objects.Close() }
+
+// Storage connects to the deployment's Cloud Storage. The caller closes it.
+func (d Deployment) Storage(ctx context.Context) (*storage.Client, error) {
 	var opts []option.ClientOption
 	if d.StorageEmulator != "" {
 		endpoint := d.StorageEmulator
@@ -64,11 +76,8 @@ func New(ctx context.Context, d Deployment) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Cloud Storage (for a real project, sign in first: gcloud auth application-default login): %w", err)
 	}
-	return &Client{Deployment: d, objects: objects, records: record.New(objects, time.Now)}, nil
+	return objects, nil
 }
-
-// Close ends the connections.
-func (c *Client) Close() error { return c.objects.Close() }
 
 // PubSub connects to the deployment's Pub/Sub. The caller closes it.
 func (d Deployment) PubSub(ctx context.Context) (*pubsub.Client, error) {

@@ -133,6 +133,9 @@ func declare(conn *amqp.Connection, queue string) error {
 	return channel.Close()
 }
 
+// RabbitMQ connects to the deployment's broker. The caller closes it.
+func (d Deployment) RabbitMQ() (*amqp.Connection, error) { return dial(d.AMQPURL) }
+
 // dial connects without the query, which belongs to the Python client's library, and without the password in errors.
 func dial(amqpURL string) (*amqp.Connection, error) {
 	u, err := url.Parse(amqpURL)

@@ -45,6 +45,7 @@ type Cloud struct {
 	OtherSigningKey                       string // file
 	ReportKey                             string // file of the key that opens reports on requests of every queue
 	LogDir                                string
+	Functions                             map[string]string // address of relay, report and finalize
 
 	// What the programs are told, for whoever foretells what they will do.
 	Pools             string   // POOLS
@@ -92,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 		S3AccessKey: "studio", S3SecretKey: random(),
 		options: o, folders: f, logs: &logFiles{dir: f.logs, all: o.Logs},
 		http:     &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: finalizeConcurrency}},
-		programs: map[string]*program.Program{},
+		programs: map[string]*program.Program{}, Functions: map[string]string{},
 	}
 	c.close = sync.OnceValue(c.shutdown)
 	if err := c.start(ctx); err != nil {

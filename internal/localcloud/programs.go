@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,7 +110,11 @@ func (c *Cloud) serve(ctx context.Context, name, binary string, env func(port in
 		return "", err
 	}
 	host := net.JoinHostPort("127.0.0.1", strconv.Itoa(number))
-	return "http://" + host + "/", listening(ctx, name, p, host)
+	address = "http://" + host + "/"
+	c.mu.Lock()
+	c.Functions[strings.Replace(name, "bridge", "relay", 1)] = address
+	c.mu.Unlock()
+	return address, listening(ctx, name, p, host)
 }
 
 // launch starts a program in a folder of its own with a log of its own.
