@@ -1,5 +1,12 @@
 # The whole deployment, with the values of terraform.tfvars.example but for what each run names.
 mock_provider "google" {
+  # A mocked data source answers each read with another text, unless it is told what to say.
+  mock_data "google_storage_project_service_account" {
+    defaults = { email_address = "service-1@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+  mock_data "google_project" {
+    defaults = { number = "1" }
+  }
   mock_resource "google_compute_address" {
     defaults = { address = "198.51.100.7" }
   }
