@@ -131,7 +131,8 @@ func TestExplainReadsMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := envelope.New(envelope.Header{}, []byte(inner), to, sign)
+	named := strings.Replace(inner, `{"type":"gs"}`, `{"bucket":"lab-store"},"database":{"bucket":"lab-metadata"}`, 1)
+	sealed, err := envelope.New(envelope.Header{}, []byte(named), to, sign)
 	if err != nil {
 		t.Fatal(err)
 	}
