@@ -1,8 +1,8 @@
 # What is known of cards and machines, so that a pool that cannot work is told in a sentence before anything is made.
 
 locals {
-  # Zones of each card, from https://cloud.google.com/compute/docs/gpus/gpu-regions-zones as of September 2025. Google adds
-  # zones: var.gpu_zones overrides a line, and `gcloud compute accelerator-types list` has today's.
+  # Zones of each card, as remembered of https://cloud.google.com/compute/docs/gpus/gpu-regions-zones and not yet compared
+  # with it. Google adds zones: var.gpu_zones overrides a line, and `gcloud compute accelerator-types list` has today's.
   gpu_zones = merge({
     nvidia-tesla-t4 = ["asia-east1-a", "asia-east1-c", "asia-east2-a", "asia-east2-c", "asia-northeast1-a", "asia-northeast1-c",
       "asia-northeast3-b", "asia-northeast3-c", "asia-south1-a", "asia-south1-b", "asia-southeast1-a", "asia-southeast1-b",
