@@ -1,6 +1,6 @@
-// Command bridge serves a function at / on PORT until it is told to end: Report where FUNCTION_TARGET names it, else Relay. It then
-// takes no more messages, settles those in hand within 8 seconds, answers its calls and leaves. What it cannot settle stays where
-// it came from.
+// Command bridge serves a function at / on PORT until it is told to end: Report where FUNCTION_TARGET names it, else Relay. With
+// RELAY_WORKER it serves nothing and relays all the time. Told to end, it takes no more messages, settles those in hand within 8
+// seconds, answers its calls and leaves. What it cannot settle stays where it came from.
 package main
 
 import (
@@ -40,21 +40,35 @@ func run(ctx context.Context, env envconfig.Lookuper, logs io.Writer) error {
 		return fmt.Errorf("load config: %w", err)
 	}
 	requests, reports := relay.NewService(env, logs), report.NewService(env, logs)
-	// The framework serves at / the one that FUNCTION_TARGET names.
-	functions.HTTP("Relay", requests.ServeHTTP)
-	functions.CloudEvent("Report", reports.Receive)
-	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", requests.ServeHTTP); err != nil {
-		return fmt.Errorf("register Relay: %w", err)
+	work := requests.Work
+	if !cfg.Worker {
+		if work, err = server(ctx, cfg, requests, reports); err != nil {
+			return err
+		}
 	}
-	// The framework's server cannot be stopped: it ends with the process.
-	served := make(chan error, 1)
-	go func() { served <- funcframework.StartHostPort(cfg.Host, cfg.Port) }()
+	ended := make(chan error, 1)
+	go func() { ended <- work(ctx) }()
 	select {
-	case err = <-served:
-		err = fmt.Errorf("serve: %w", err)
+	case err = <-ended:
 	case <-ctx.Done():
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	return errors.Join(err, requests.Shutdown(drain), reports.Shutdown(drain))
+}
+
+// server returns what serves the function that FUNCTION_TARGET names. The framework's server cannot be stopped: it ends with the
+// process.
+func server(ctx context.Context, cfg config, requests *relay.Service, reports *report.Service) (func(context.Context) error, error) {
+	functions.HTTP("Relay", requests.ServeHTTP)
+	functions.CloudEvent("Report", reports.Receive)
+	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", requests.ServeHTTP); err != nil {
+		return nil, fmt.Errorf("register Relay: %w", err)
+	}
+	return func(context.Context) error {
+		if err := funcframework.StartHostPort(cfg.Host, cfg.Port); err != nil {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	}, nil
 }

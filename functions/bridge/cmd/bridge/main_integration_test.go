@@ -56,18 +56,24 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.broker.Close() })
+	s.connect()
+	return s
+}
+
+// connect opens the test's own channel and declares the queue.
+func (s *site) connect() {
+	s.t.Helper()
 	conn, err := amqp.Dial(s.broker.AMQPURL)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	s.t.Cleanup(func() { _ = conn.Close() })
 	if s.channel, err = conn.Channel(); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	if _, err := s.channel.QueueDeclare(queue, true, false, false, false, nil); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return s
 }
 
 func request(n int) string {

@@ -53,17 +53,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.runs.Done()
 	ctx, cancel := s.until(r.Context())
 	defer cancel()
-	summary, err := relay.Run(ctx)
-	total := summary.total()
-	attrs := []any{
-		"ended", summary.Ended, "took", summary.Took, "relayed", total.Relayed, "dead_lettered", total.DeadLettered, "requeued", total.Requeued,
-	}
-	if err != nil {
-		summary.Error = err.Error()
-		relay.Logger.Error("relay failed", append(attrs, "error", err)...)
-	} else {
-		relay.Logger.Info("relay ended", attrs...)
-	}
+	summary, err := relay.logged(ctx)
 	answer(w, codeOf(err), summary)
 }
 

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/leaf-ai/studio-cloud-runner/functions/bridge/internal/testcloud"
 )
@@ -60,5 +62,29 @@ func TestAShutdownBeforeTheFirstCallIsHarmless(t *testing.T) {
 	t.Parallel()
 	if err := NewService(nil, nil).Shutdown(context.Background()); err != nil {
 		t.Errorf("Shutdown = %v", err)
+	}
+}
+
+func TestAWorkerTriesAgainUntilTheShutdown(t *testing.T) {
+	t.Setenv("PUBSUB_EMULATOR_HOST", testcloud.Start(t).Address)
+	logs := &lockedBuffer{}
+	s := NewService(environmentOn(t, "amqp://user:s3cret@"+closedPort(t), map[string]string{"RELAY_IDLE": "1ms"}), logs)
+	worked := make(chan error)
+	go func() { worked <- s.Work(t.Context()) }()
+	for strings.Count(logs.String(), `"message":"relay failed"`) < 2 {
+		select {
+		case err := <-worked:
+			t.Fatalf("Work = %v, %s", err, logs)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown = %v", err)
+	}
+	if err := <-worked; err != nil || strings.Contains(logs.String(), "s3cret") {
+		t.Errorf("Work = %v, %s", err, logs)
+	}
+	if err := s.Work(t.Context()); !errors.Is(err, errStopped) {
+		t.Errorf("Work after the shutdown = %v", err)
 	}
 }
