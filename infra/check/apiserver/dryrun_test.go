@@ -122,7 +122,7 @@ func mistakes(t *testing.T, c client.Client, manifests [][]byte) {
 		"a selector beside its pods":     {"      studio-pool: gpu-t4\n  strategy", "      studio-pool: gpu-t5\n  strategy"},
 		"a retired version":              {"apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n"},
 		"a volume that there is not":     {"name: shm\n        - ", "name: shn\n        - "},
-		"a limit below what is asked":    {"cpu: 10m", "cpu: 10m\n            memory: 1Gi"},
+		"a limit below what is asked":    {"memory: 32Mi", "memory: 1Gi"},
 		"a word that KEDA does not know": {"behavior: currentReplicasIfHigher", "behavior: currentReplicasIfHigh"},
 		"a number that KEDA refuses":     {"pollingInterval: 15", "pollingInterval: 0"},
 		"a name with a capital":          {"name: executor-gpu-t4\n", "name: Executor-gpu-t4\n"},
