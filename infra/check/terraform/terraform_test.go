@@ -25,7 +25,7 @@ func tool(t *testing.T) Tool {
 	return found
 }
 
-// scratch is a copy of infra/terraform with the runbooks where its tests look for them: init writes a lock file beside what it
+// scratch is a copy of infra/terraform with the runbooks and cloudbuild.yaml where its tests look for them: init writes a lock file beside what it
 // reads, which would hold the checksums of the providers of this machine.
 func scratch(t *testing.T) string {
 	t.Helper()
@@ -35,6 +35,13 @@ func scratch(t *testing.T) string {
 		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	build, err := os.ReadFile("../../../cloudbuild.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(top, "cloudbuild.yaml"), build, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for _, folder := range folders(t, copied) {
 		if err := os.RemoveAll(filepath.Join(folder, ".terraform.lock.hcl")); err != nil {

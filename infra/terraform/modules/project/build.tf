@@ -30,10 +30,19 @@ resource "google_project_iam_member" "build" {
   member  = google_service_account.build.member
 }
 
+# Google deletes no key ring, and no second one may have its name: what was destroyed and is made again gets another.
+resource "terraform_data" "ring" {
+  input = "${var.name}-${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
+
+  lifecycle {
+    ignore_changes = [input] # it stays what it was when it was made
+  }
+}
+
 resource "google_kms_key_ring" "this" {
   project  = var.project
   location = var.region
-  name     = var.name
+  name     = terraform_data.ring.output
 
   depends_on = [google_project_service.this]
 }
@@ -51,8 +60,11 @@ resource "google_kms_crypto_key" "images" {
   }
 }
 
+# cosign looks at the key, and for its latest version, before it signs.
 resource "google_kms_crypto_key_iam_member" "build" {
+  for_each = toset(["roles/cloudkms.signerVerifier", "roles/cloudkms.viewer"])
+
   crypto_key_id = google_kms_crypto_key.images.id
-  role          = "roles/cloudkms.signerVerifier"
+  role          = each.key
   member        = google_service_account.build.member
 }

@@ -67,6 +67,14 @@ run "everything_follows_from_pools_and_tenants" {
     error_message = "The cluster's manifests cannot be rendered: executors would not be let to the control plane."
   }
   assert {
+    condition     = endswith(output.build, " --substitutions _REGION=europe-west4,_NAME=studio") && startswith(output.build, "gcloud builds submit --project example-project --region europe-west4 --config cloudbuild.yaml ")
+    error_message = "The build would deploy another region or name: ${output.build}"
+  }
+  assert {
+    condition     = alltrue([for s in split(",", regex("--substitutions (.*)$", output.build)[0]) : contains(keys(yamldecode(file("../../../../cloudbuild.yaml")).substitutions), split("=", s)[0])])
+    error_message = "cloudbuild.yaml does not know a substitution, and Cloud Build would refuse the build: ${output.build}"
+  }
+  assert {
     condition     = length(distinct(values(output.deployment.service_accounts))) == length(output.deployment.service_accounts)
     error_message = "Two deployables share an account."
   }

@@ -27,8 +27,15 @@ run "cloud_build_may_do_little_on_the_whole_project" {
     error_message = "Cloud Build has other roles on the project."
   }
   assert {
-    condition     = google_artifact_registry_repository_iam_member.build.role == "roles/artifactregistry.writer" && google_kms_crypto_key_iam_member.build.role == "roles/cloudkms.signerVerifier"
+    condition     = google_artifact_registry_repository_iam_member.build.role == "roles/artifactregistry.writer" && toset(keys(google_kms_crypto_key_iam_member.build)) == toset(["roles/cloudkms.signerVerifier", "roles/cloudkms.viewer"])
     error_message = "Cloud Build cannot push or sign, or may do more."
+  }
+}
+
+run "the_key_ring_is_another_one_each_time_all_is_made_anew" {
+  assert {
+    condition     = can(regex("^studio-20[0-9]{12}$", google_kms_key_ring.this.name)) && google_kms_key_ring.this.name == terraform_data.ring.output
+    error_message = "A key ring whose name is taken for ever once it was destroyed: ${google_kms_key_ring.this.name}"
   }
 }
 
