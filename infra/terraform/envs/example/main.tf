@@ -5,6 +5,16 @@ provider "google" {
   region  = var.region
 }
 
+# The API of budgets wants to know which project's quota it takes, where a person's own login is used.
+# https://registry.terraform.io/providers/hashicorp/google/latest/docs/resources/billing_budget
+provider "google" {
+  alias                 = "billing"
+  project               = var.project
+  region                = var.region
+  billing_project       = var.project
+  user_project_override = true
+}
+
 provider "google-beta" {
   project = var.project
   region  = var.region
@@ -35,6 +45,7 @@ module "network" {
   region  = var.region
   name    = var.name
   ranges  = var.ranges
+  peers   = var.peers
 }
 
 module "pubsub" {
@@ -55,26 +66,44 @@ module "storage" {
   name            = var.name
   tenants         = var.tenants
   artifacts_topic = module.pubsub.topics.artifacts
-  service_agent   = module.project.service_agents.storage
-  kms_key         = var.kms_key
-  labels          = local.labels
+
+  soft_delete_days = var.storage.soft_delete_days
+  lifecycle_days   = { for what, days in var.storage : what => days if what != "soft_delete_days" }
+
+  service_agent = module.project.service_agents.storage
+  kms_key       = var.kms_key
+  labels        = local.labels
 }
 
 module "rabbitmq" {
   source              = "../../modules/rabbitmq"
+  count               = var.rabbitmq.existing == null ? 1 : 0
   project             = module.project.project
   zone                = coalesce(var.zone, "${var.region}-a")
   name                = var.name
   network             = module.network.network.id
   subnet              = module.network.subnets["rabbitmq"]
   bridge_ranges       = [module.network.subnets["functions"].range]
-  tenants             = var.tenants
+  tenants             = concat([for t in var.tenants : { name = t.name, prefix = t.prefix }], var.rabbitmq.users)
+  clusters            = var.rabbitmq.clusters
   machine_type        = var.rabbitmq.machine_type
   disk_gb             = var.rabbitmq.disk_gb
   external            = var.rabbitmq.external
   kms_key             = var.kms_key
   deletion_protection = var.deletion_protection
   labels              = local.labels
+}
+
+locals {
+  # Where the bridge's AMQP URL is, RabbitMQ's authority, and the AMQP URL of each user, if RabbitMQ is this deployment's.
+  rabbitmq_secrets = merge(concat(
+    [for r in module.rabbitmq : r.secrets],
+    [for e in [var.rabbitmq.existing] : { bridge = e.bridge_secret, ca = e.ca_secret } if e != null],
+  )...)
+
+  # Regular expressions of the queues that begin with this deployment's prefixes, or another cluster's.
+  ours   = "^(${replace(join("|", var.tenants[*].prefix), ".", "\\.")})"
+  theirs = "^(${replace(join("|", flatten(var.rabbitmq.clusters[*].prefixes)), ".", "\\.")})"
 }
 
 module "gke" {
@@ -103,21 +132,26 @@ resource "google_artifact_registry_repository_iam_member" "nodes" {
 }
 
 module "functions" {
-  source                = "../../modules/functions"
-  project               = module.project.project
-  region                = var.region
-  name                  = var.name
-  network               = module.network.network.name
-  subnet                = module.network.subnets["functions"].name
-  requests              = module.pubsub.requests
-  topics                = { events = module.pubsub.topics.events, dead_letters = module.pubsub.topics.dead_letters, reports = module.pubsub.topics.reports }
-  service_agents        = module.project.service_agents
-  buckets               = { stores = module.storage.stores, metadata = module.storage.metadata }
-  rabbitmq_secrets      = { bridge = module.rabbitmq.secrets["bridge"], ca = module.rabbitmq.secrets["ca"] }
+  source           = "../../modules/functions"
+  project          = module.project.project
+  region           = var.region
+  name             = var.name
+  network          = module.network.network.name
+  subnet           = module.network.subnets["functions"].name
+  requests         = module.pubsub.requests
+  topics           = { events = module.pubsub.topics.events, dead_letters = module.pubsub.topics.dead_letters, reports = module.pubsub.topics.reports }
+  service_agents   = module.project.service_agents
+  buckets          = { stores = module.storage.stores, metadata = module.storage.metadata }
+  rabbitmq_secrets = { bridge = local.rabbitmq_secrets["bridge"], ca = local.rabbitmq_secrets["ca"] }
+  queues = {
+    match    = var.queue_match != null || var.rabbitmq.existing == null ? var.queue_match : local.ours
+    mismatch = var.queue_mismatch != null || length(var.rabbitmq.clusters) == 0 ? var.queue_mismatch : local.theirs
+  }
   pools_json            = jsonencode(local.pools)
   tenants_json          = jsonencode(local.tenants)
   clear_text_messages   = var.clear_text_messages
   relay_instances       = var.relay_instances
+  relay_idle            = var.relay_idle
   build_service_account = module.project.build_service_account
   deletion_protection   = var.deletion_protection
   labels                = local.labels
@@ -144,6 +178,7 @@ module "executor" {
 
 module "observability" {
   source                    = "../../modules/observability"
+  providers                 = { google = google, google.billing = google.billing }
   project                   = module.project.project
   number                    = module.project.number
   name                      = var.name
@@ -172,8 +207,7 @@ locals {
       keda     = module.executor.keda_service_account
       build    = module.project.build_service_account
       nodes    = module.gke.nodes_service_account
-      rabbitmq = module.rabbitmq.service_account
-    })
+    }, { for r in module.rabbitmq : "rabbitmq" => r.service_account })
     ranges      = { nodes = module.network.subnets["nodes"].range }
     topics      = module.pubsub.topics
     requests    = module.pubsub.requests
@@ -181,13 +215,14 @@ locals {
     jobs        = module.executor.jobs
     signing_key = module.project.signing_key
     secrets = {
-      rabbitmq = module.rabbitmq.secrets
+      rabbitmq = local.rabbitmq_secrets
       request  = module.executor.request_secrets
       s3       = module.storage.s3_secrets
       tenants  = module.functions.tenants_secret
     }
     config_bucket = module.project.config_bucket
-    rabbitmq      = { address = module.rabbitmq.address, external = module.rabbitmq.external_address, instance = module.rabbitmq.instance.name, zone = module.rabbitmq.instance.zone }
+    # Each member is null where RabbitMQ is another's.
+    rabbitmq = { address = one(module.rabbitmq[*].address), external = one(module.rabbitmq[*].external_address), instance = one(module.rabbitmq[*].instance.name), zone = one(module.rabbitmq[*].instance.zone) }
   }
 }
 

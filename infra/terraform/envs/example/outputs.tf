@@ -9,11 +9,17 @@ output "build" {
 }
 
 output "clients" {
-  description = "By tenant: the secret with its AMQP URL, the one with RabbitMQ's authority, its HMAC key's, and its service account."
-  value = { for t in var.tenants : t.name => {
-    amqp_secret     = module.rabbitmq.secrets[t.name]
-    ca_secret       = module.rabbitmq.secrets["ca"]
-    s3_secret       = try(module.storage.s3_secrets[t.name], null)
-    service_account = module.storage.clients[t.name]
-  } }
+  description = <<-EOT
+    By tenant: the secret with its AMQP URL, the one with RabbitMQ's authority, its HMAC key's, and its service account. Of users of
+    another cluster's queues RabbitMQ's alone; without an AMQP secret where RabbitMQ is another's, who gives them one.
+  EOT
+  value = merge(
+    { for u in var.rabbitmq.users : u.name => { amqp_secret = local.rabbitmq_secrets[u.name], ca_secret = local.rabbitmq_secrets["ca"], s3_secret = null, service_account = null } },
+    { for t in var.tenants : t.name => {
+      amqp_secret     = lookup(local.rabbitmq_secrets, t.name, null)
+      ca_secret       = local.rabbitmq_secrets["ca"]
+      s3_secret       = try(module.storage.s3_secrets[t.name], null)
+      service_account = module.storage.clients[t.name]
+    } },
+  )
 }

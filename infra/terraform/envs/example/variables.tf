@@ -136,7 +136,12 @@ variable "ranges" {
 }
 
 variable "rabbitmq" {
-  description = "RabbitMQ's machine (modules/rabbitmq): its type, disk_gb, and external, which opens it to ranges outside."
+  description = <<-EOT
+    RabbitMQ's machine (modules/rabbitmq): its type, disk_gb, and external, which opens it to ranges outside. Where it serves
+    other clusters too: clusters, whose bridges get users of their own, and users, who submit to queues of a prefix that another
+    cluster serves. existing is a RabbitMQ that somebody else runs, in place of a machine: the secrets with the bridge's AMQP URL
+    and, unless the system's authorities know its certificate, the authority's; names, or projects/PROJECT/secrets/NAME.
+  EOT
   type = object({
     machine_type = optional(string, "n1-standard-2")
     disk_gb      = optional(number, 20)
@@ -145,14 +150,68 @@ variable "rabbitmq" {
       ports         = optional(set(string), ["amqps"])
       dns_name      = optional(string)
     }))
+    clusters = optional(list(object({ name = string, prefixes = list(string), range = string })), [])
+    users    = optional(list(object({ name = string, prefix = string })), [])
+    existing = optional(object({ bridge_secret = string, ca_secret = optional(string) }))
   })
   default = {}
+
+  validation {
+    condition     = var.rabbitmq.existing == null || (var.rabbitmq.external == null && length(var.rabbitmq.clusters) + length(var.rabbitmq.users) == 0)
+    error_message = "rabbitmq.existing is another's RabbitMQ: external, clusters and users are said where it is made."
+  }
+}
+
+variable "queue_match" {
+  description = <<-EOT
+    Regular expression of the queues that this deployment's bridge serves (QUEUE_MATCH). Null: all that begin with rmq_; with
+    rabbitmq.existing, those that begin with a tenant's prefix.
+  EOT
+  type        = string
+  default     = null
+}
+
+variable "queue_mismatch" {
+  description = "Regular expression of the queues that it leaves to others (QUEUE_MISMATCH). Null: those of rabbitmq.clusters."
+  type        = string
+  default     = null
+}
+
+variable "peers" {
+  description = <<-EOT
+    Networks that this one is joined with, by a name for each: projects/PROJECT/global/networks/NAME. The other side joins this
+    one likewise, and no ranges may overlap.
+  EOT
+  type        = map(string)
+  default     = {}
 }
 
 variable "relay_instances" {
   description = "Instances of the bridge (modules/functions): least = 1 is the worker form, which is always there."
   type        = object({ least = optional(number, 0), most = optional(number, 4) })
   default     = {}
+}
+
+variable "relay_idle" {
+  description = "How long a run of the bridge waits for a next message (RELAY_IDLE); null: 5s, and 2m with relay_instances.least above 0."
+  type        = string
+  default     = null
+}
+
+variable "storage" {
+  description = <<-EOT
+    What is kept how long in the buckets (modules/storage): soft_delete_days, for which a deleted or overwritten object of a store
+    can be brought back (0, or 7 to 90); and days after which older versions of records go, blobs that clients upload again go,
+    and results become Nearline and Coldline. Null leaves these as they are. Results are never deleted.
+  EOT
+  type = object({
+    soft_delete_days = optional(number, 7)
+    record_versions  = optional(number, 30)
+    blobs            = optional(number)
+    nearline         = optional(number, 60)
+    coldline         = optional(number)
+  })
+  default = {}
 }
 
 variable "gpu_zones" {

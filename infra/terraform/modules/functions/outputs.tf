@@ -11,6 +11,11 @@ output "service_accounts" {
   )
 }
 
+output "settings" {
+  description = "By service: its environment, as name and value. A secret's value is not in it."
+  value       = { for key, s in google_cloud_run_v2_service.this : key => [for e in s.template[0].containers[0].env : { name = e.name, value = e.value }] }
+}
+
 output "tenants_secret" {
   description = "Name of the secret with TENANTS."
   # Through the version, so that who mounts it waits for one.

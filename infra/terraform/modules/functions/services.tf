@@ -8,10 +8,10 @@ locals {
     LOG_LEVEL            = "INFO"
   }
 
-  rabbitmq = {
-    # The authority that signs RabbitMQ's certificate, beside the system's.
-    SSL_CERT_DIR = "/etc/studio/rabbitmq"
-  }
+  # The authority that signs RabbitMQ's certificate, beside the system's.
+  rabbitmq = var.rabbitmq_secrets.ca == null ? {} : { SSL_CERT_DIR = "/etc/studio/rabbitmq" }
+
+  rabbitmq_mount = var.rabbitmq_secrets.ca == null ? {} : { rabbitmq = { secret = var.rabbitmq_secrets.ca, file = "ca.pem" } }
 
   services = {
     relay = {
@@ -23,7 +23,7 @@ locals {
       most    = var.relay_instances.most
       calls   = 10 # each is a run of its own; they share the queues
       vpc     = true
-      env = merge(local.common, local.rabbitmq, {
+      env = merge(local.common, local.rabbitmq, { for name, e in { QUEUE_MATCH = var.queues.match, QUEUE_MISMATCH = var.queues.mismatch } : name => e if e != null }, {
         FUNCTION_TARGET     = "Relay"
         POOLS               = var.pools_json
         EVENTS_TOPIC        = var.topics.events
@@ -31,8 +31,8 @@ locals {
         REPORTS_TOPIC       = var.topics.reports
         CLEAR_TEXT_MESSAGES = tostring(var.clear_text_messages)
         RELAY_DEADLINE      = "9m"
-        # Kept warm, it listens from one call to the next; else it lets go half a minute after the last request.
-        RELAY_IDLE = var.relay_instances.least > 0 ? "2m" : "30s"
+        # Kept warm, it listens from one call to the next; else it lets go soon after the last request.
+        RELAY_IDLE = coalesce(var.relay_idle, var.relay_instances.least > 0 ? "2m" : "5s")
       })
     }
     report = {
@@ -62,8 +62,8 @@ locals {
   # What each mounts: folder => secret and file. Mounted files are fetched when they are read, so that a new version is seen
   # without a rollout; AMQP_URL is read at an instance's start.
   mounts = {
-    relay    = { tenants = { secret = google_secret_manager_secret.tenants.secret_id, file = "tenants.json" }, rabbitmq = { secret = var.rabbitmq_secrets.ca, file = "ca.pem" } }
-    report   = { tenants = { secret = google_secret_manager_secret.tenants.secret_id, file = "tenants.json" }, rabbitmq = { secret = var.rabbitmq_secrets.ca, file = "ca.pem" } }
+    relay    = merge({ tenants = { secret = google_secret_manager_secret.tenants.secret_id, file = "tenants.json" } }, local.rabbitmq_mount)
+    report   = merge({ tenants = { secret = google_secret_manager_secret.tenants.secret_id, file = "tenants.json" } }, local.rabbitmq_mount)
     finalize = { tenants = { secret = google_secret_manager_secret.tenants.secret_id, file = "tenants.json" } }
   }
 }
@@ -207,8 +207,9 @@ resource "google_secret_manager_secret_iam_member" "mounted" {
     local.services[service].vpc ? { "${service} amqp" = { service = service, secret = var.rabbitmq_secrets.bridge } } : {},
   )]...)
 
-  project   = var.project
-  secret_id = each.value.secret
+  # A secret of another project is named whole.
+  project   = try(regex("^projects/([^/]+)/", each.value.secret)[0], var.project)
+  secret_id = element(split("/", each.value.secret), length(split("/", each.value.secret)) - 1)
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.service[each.value.service].member
 }

@@ -45,8 +45,30 @@ variable "buckets" {
 }
 
 variable "rabbitmq_secrets" {
-  description = "Names of the secrets bridge (AMQP URL) and ca (authority), of modules/rabbitmq."
-  type        = object({ bridge = string, ca = string })
+  description = <<-EOT
+    The secrets bridge (AMQP URL) and ca (RabbitMQ's authority; null where the system's authorities know its certificate): names
+    of secrets of this project (modules/rabbitmq), or projects/PROJECT/secrets/NAME of another one's.
+  EOT
+  type        = object({ bridge = string, ca = optional(string) })
+
+  validation {
+    condition     = alltrue([for s in values(var.rabbitmq_secrets) : s == null || can(regex("^(projects/[a-z0-9-]+/secrets/)?[A-Za-z0-9_-]{1,255}$", s))])
+    error_message = "rabbitmq_secrets are names of secrets, or projects/PROJECT/secrets/NAME."
+  }
+}
+
+variable "queues" {
+  description = <<-EOT
+    Which queues this bridge serves, where others serve the rest: match and mismatch are regular expressions (QUEUE_MATCH and
+    QUEUE_MISMATCH in docs/settings.md). Null: all that begin with rmq_.
+  EOT
+  type        = object({ match = optional(string), mismatch = optional(string) })
+  default     = {}
+
+  validation {
+    condition     = alltrue([for e in values(var.queues) : e == null || try(length(e) > 0 && can(regexall(e, "rmq_")), false)])
+    error_message = "queues.match and queues.mismatch are regular expressions such as ^rmq_vision."
+  }
 }
 
 variable "pools_json" {
@@ -92,6 +114,20 @@ variable "relay_instances" {
   validation {
     condition     = var.relay_instances.least >= 0 && var.relay_instances.most >= max(1, var.relay_instances.least)
     error_message = "relay_instances: most is at least 1 and not below least."
+  }
+}
+
+variable "relay_idle" {
+  description = <<-EOT
+    How long a run of the bridge waits for a next message before it ends (RELAY_IDLE); null: 5s, and 2m where an instance is
+    always there. It is called every minute: what it waits is what an idle deployment pays for.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.relay_idle == null || can(regex("^[1-9][0-9]*(s|m)$", var.relay_idle))
+    error_message = "relay_idle is a duration such as 5s or 2m."
   }
 }
 

@@ -114,6 +114,16 @@ resource "google_compute_router_nat" "this" {
   }
 }
 
+# To other deployments' networks, whose bridges reach RabbitMQ here, or whose RabbitMQ this one's reaches. Firewall rules still
+# decide what comes in.
+resource "google_compute_network_peering" "this" {
+  for_each = var.peers
+
+  name         = "${var.name}-${each.key}"
+  network      = google_compute_network.this.self_link
+  peer_network = each.value
+}
+
 # What no other rule lets in is refused, and seen in the logs. GKE makes the rules of its cluster itself, above this one.
 resource "google_compute_firewall" "deny" {
   project     = var.project

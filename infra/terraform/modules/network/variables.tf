@@ -61,6 +61,20 @@ variable "ranges" {
   }
 }
 
+variable "peers" {
+  description = <<-EOT
+    Networks that this one is joined with, by a name for each: projects/PROJECT/global/networks/NAME. Each side joins the other;
+    ranges, the pods' too, must not overlap between them.
+  EOT
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, n in var.peers : can(regex("^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", name)) && can(regex("^projects/[a-z][a-z0-9-]+/global/networks/[a-z][a-z0-9-]*$", n))])
+    error_message = "peers are names of a-z, 0-9 and -, and networks such as projects/another-project/global/networks/studio."
+  }
+}
+
 variable "flow_log_sampling" {
   description = "Share of the subnets' connections that is logged, 0 for none. Flow logs are paid for by size."
   type        = number

@@ -133,6 +133,7 @@ resource "google_monitoring_alert_policy" "this" {
 }
 
 resource "google_billing_budget" "this" {
+  provider = google.billing
   for_each = var.budget == null ? {} : { this = var.budget }
 
   billing_account = each.value.billing_account

@@ -192,7 +192,7 @@ resource "google_compute_firewall" "bridge" {
   network                 = var.network
   direction               = "INGRESS"
   priority                = 1000
-  source_ranges           = var.bridge_ranges
+  source_ranges           = concat(var.bridge_ranges, var.clusters[*].range)
   target_service_accounts = [google_service_account.this.email]
 
   allow {

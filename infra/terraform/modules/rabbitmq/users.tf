@@ -22,21 +22,24 @@ locals {
   inside  = "${local.address}:5671/%2f"
   outside = "${var.external == null ? local.address : coalesce(var.external.dns_name, google_compute_address.external["this"].address)}:5671/%2f"
 
+  # This cluster's bridge, and those of others, whose permissions end at their parts.
+  bridges = merge({ bridge = ["rmq_"] }, { for c in var.clusters : "bridge-${c.name}" => c.prefixes })
+
   users = concat(
+    [for name, prefixes in local.bridges : {
+      name    = name
+      secret  = "projects/${var.project}/secrets/${var.name}-amqp-${name}"
+      address = "${local.inside}?cacertfile=/etc/studio/rabbitmq/ca.pem"
+      tags    = ["monitoring"]
+      permissions = {
+        configure   = "^$"
+        read        = "^(${replace(join("|", prefixes), ".", "\\.")})"
+        write       = "^StudioML\\.topic$"
+        topic_read  = "^$"
+        topic_write = "^StudioML\\.(${replace(join("|", prefixes), ".", "\\.")}).*_response$"
+      }
+    }],
     [
-      {
-        name    = "bridge"
-        secret  = "projects/${var.project}/secrets/${var.name}-amqp-bridge"
-        address = "${local.inside}?cacertfile=/etc/studio/rabbitmq/ca.pem"
-        tags    = ["monitoring"]
-        permissions = {
-          configure   = "^$"
-          read        = "^rmq_"
-          write       = "^StudioML\\.topic$"
-          topic_read  = "^$"
-          topic_write = "^StudioML\\.rmq_.*_response$"
-        }
-      },
       {
         name    = "owner"
         secret  = "projects/${var.project}/secrets/${var.name}-amqp-owner"

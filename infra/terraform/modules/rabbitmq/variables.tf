@@ -93,8 +93,32 @@ variable "tenants" {
   }
 
   validation {
-    condition     = alltrue([for t in var.tenants : !contains(["bridge", "owner", "guest"], t.name)])
-    error_message = "A tenant cannot be called bridge, owner or guest: these are users of RabbitMQ already."
+    condition     = alltrue([for t in var.tenants : !contains(["bridge", "owner", "guest"], t.name) && !startswith(t.name, "bridge-")])
+    error_message = "A tenant cannot be called bridge, owner or guest, nor bridge-…: these are users of RabbitMQ already."
+  }
+}
+
+variable "clusters" {
+  description = <<-EOT
+    Other clusters whose bridge serves a part of the queues: a name; the prefixes that are theirs; the range of their functions,
+    which reach this network. Each gets a user bridge-<name>, whose permissions end at these prefixes.
+  EOT
+  type        = list(object({ name = string, prefixes = list(string), range = string }))
+  default     = []
+
+  validation {
+    condition     = alltrue([for c in var.clusters : can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", c.name))]) && length(distinct(var.clusters[*].name)) == length(var.clusters)
+    error_message = "A cluster's name is 1 to 20 of a-z, 0-9 and -, begins with a letter and does not end with -, and no two have the same."
+  }
+
+  validation {
+    condition     = alltrue([for c in var.clusters : length(c.prefixes) > 0 && alltrue([for p in c.prefixes : can(regex("^rmq_[A-Za-z0-9_.-]{1,100}$", p))])])
+    error_message = "A cluster's prefixes begin with rmq_ and go on with letters, digits, _, . and -: rmq_ alone would be all queues, this cluster's too."
+  }
+
+  validation {
+    condition     = alltrue([for c in var.clusters : can(cidrhost(c.range, 0)) && try(tonumber(split("/", c.range)[1]) >= 16, false)])
+    error_message = "A cluster's range is that of its functions' subnet, for example 10.30.16.0/24."
   }
 }
 

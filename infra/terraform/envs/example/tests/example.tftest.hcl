@@ -17,6 +17,9 @@ mock_provider "google" {
     defaults = { id = "projects/example-project/secrets/a-secret" }
   }
 }
+mock_provider "google" {
+  alias = "billing"
+}
 mock_provider "google-beta" {}
 
 variables {
@@ -80,23 +83,73 @@ run "everything_follows_from_pools_and_tenants" {
   }
 }
 
-# The check of plans (infra/check) reads this run's plan, and fails on any change in it.
+# The check of plans (infra/check) reads the plans of the runs whose names begin like this one's, and fails on any change in them.
 run "a_second_apply_changes_nothing" {
   command = plan
 }
 
-run "a_deployment_without_extras_works_too" {
+run "all_that_may_be_asked_for_goes_together" {
   variables {
-    pools             = [{ name = "cpu", cpus = 3, ram = "10gb", hdd = "50gb" }]
-    tenants           = [{ name = "team", prefix = "rmq_", store = "example-store", metadata = "example-metadata" }]
-    alert_emails      = []
-    bigquery_location = null
-    budget            = null
-    rabbitmq          = {}
+    name                = "studio-eu"
+    zone                = "europe-west4-b"
+    kms_key             = "projects/example-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+    authorized_networks = { office = "203.0.113.0/24" }
+    request_keys_ready  = true
+    clear_text_messages = true
+    relay_instances     = { least = 1, most = 2 }
+    relay_idle          = "1m"
+    queue_match         = "^rmq_.*"
+    storage             = { soft_delete_days = 30, record_versions = 60, blobs = 90, nearline = 30, coldline = 120 }
+    peers               = { speech = "projects/speech-project/global/networks/studio" }
+    labels              = { team = "research" }
+    deletion_protection = false
+    rabbitmq = {
+      machine_type = "e2-standard-2"
+      disk_gb      = 50
+      external     = { source_ranges = ["203.0.113.0/24"], ports = ["amqps", "management-tls", "amqp", "management"], dns_name = "rabbit.example.org" }
+      clusters     = [{ name = "speech", prefixes = ["rmq_speech", "rmq_a.b"], range = "10.30.16.0/24" }]
+      users        = [{ name = "speech", prefix = "rmq_speech" }]
+    }
   }
   assert {
-    condition     = output.deployment.rabbitmq.external == null && output.deployment.jobs == {}
-    error_message = "Something that nobody asked for."
+    condition     = strcontains(output.build, "_REGION=europe-west4,_NAME=studio-eu") && output.deployment.signing_key != ""
+    error_message = "The build does not find a deployment of another name."
+  }
+  assert {
+    condition     = output.clients["speech"].amqp_secret == "studio-eu-amqp-speech" && output.clients["speech"].service_account == null
+    error_message = "Who submits to another cluster's queues has no user."
+  }
+  assert {
+    condition = alltrue([for name, want in { QUEUE_MATCH = "^rmq_.*", QUEUE_MISMATCH = "^(rmq_speech|rmq_a\\.b)", RELAY_IDLE = "1m" } :
+      one([for e in module.functions.settings["relay"] : e.value if e.name == name]) == want
+    ])
+    error_message = "The bridge takes what is another's, or leaves out what is its own."
+  }
+}
+
+run "a_second_apply_of_all_changes_nothing" {
+  command = plan
+  variables {
+    name                = "studio-eu"
+    zone                = "europe-west4-b"
+    kms_key             = "projects/example-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+    authorized_networks = { office = "203.0.113.0/24" }
+    request_keys_ready  = true
+    clear_text_messages = true
+    relay_instances     = { least = 1, most = 2 }
+    relay_idle          = "1m"
+    queue_match         = "^rmq_.*"
+    storage             = { soft_delete_days = 30, record_versions = 60, blobs = 90, nearline = 30, coldline = 120 }
+    peers               = { speech = "projects/speech-project/global/networks/studio" }
+    labels              = { team = "research" }
+    deletion_protection = false
+    rabbitmq = {
+      machine_type = "e2-standard-2"
+      disk_gb      = 50
+      external     = { source_ranges = ["203.0.113.0/24"], ports = ["amqps", "management-tls", "amqp", "management"], dns_name = "rabbit.example.org" }
+      clusters     = [{ name = "speech", prefixes = ["rmq_speech", "rmq_a.b"], range = "10.30.16.0/24" }]
+      users        = [{ name = "speech", prefix = "rmq_speech" }]
+    }
   }
 }
 

@@ -61,6 +61,14 @@ run "programs_get_their_settings" {
   }
 }
 
+run "a_run_of_the_bridge_ends_soon_after_its_last_message" {
+  command = plan
+  assert {
+    condition     = one([for e in google_cloud_run_v2_service.this["relay"].template[0].containers[0].env : e.value if e.name == "RELAY_IDLE"]) == "5s"
+    error_message = "It is called every minute, and paid for while it waits for nothing."
+  }
+}
+
 run "who_may_read_and_publish_what" {
   assert {
     condition     = toset([for m in google_secret_manager_secret_iam_member.mounted : "${m.secret_id} ${m.role}"]) == toset(["studio-tenants roles/secretmanager.secretAccessor", "studio-rabbitmq-ca roles/secretmanager.secretAccessor", "studio-amqp-bridge roles/secretmanager.secretAccessor"])
@@ -116,6 +124,58 @@ run "the_worker_form_is_warm" {
     condition     = one([for e in google_cloud_run_v2_service.this["relay"].template[0].containers[0].env : e.value if e.name == "RELAY_IDLE"]) == "2m"
     error_message = "It lets go before the next call."
   }
+}
+
+run "part_of_the_queues_of_anothers_rabbitmq" {
+  variables {
+    queues           = { match = "^rmq_vision", mismatch = "^rmq_vision_old" }
+    relay_idle       = "20s"
+    rabbitmq_secrets = { bridge = "projects/first-project/secrets/studio-amqp-bridge-vision", ca = "projects/first-project/secrets/studio-rabbitmq-ca" }
+  }
+  assert {
+    condition = alltrue([for name, want in { QUEUE_MATCH = "^rmq_vision", QUEUE_MISMATCH = "^rmq_vision_old", RELAY_IDLE = "20s" } :
+      one([for e in google_cloud_run_v2_service.this["relay"].template[0].containers[0].env : e.value if e.name == name]) == want
+    ])
+    error_message = "It serves other queues than its part, or waits another time."
+  }
+  assert {
+    condition     = google_secret_manager_secret_iam_member.mounted["relay amqp"].project == "first-project" && google_secret_manager_secret_iam_member.mounted["relay amqp"].secret_id == "studio-amqp-bridge-vision"
+    error_message = "The bridge may not read the secret where it is."
+  }
+  assert {
+    condition     = one([for e in google_cloud_run_v2_service.this["report"].template[0].containers[0].env : e.value_source[0].secret_key_ref[0].secret if e.name == "AMQP_URL"]) == "projects/first-project/secrets/studio-amqp-bridge-vision"
+    error_message = "Reports go to another RabbitMQ."
+  }
+}
+
+run "a_certificate_that_the_system_knows_needs_no_authority" {
+  variables {
+    rabbitmq_secrets = { bridge = "amqp-url" }
+  }
+  assert {
+    condition     = length([for e in google_cloud_run_v2_service.this["relay"].template[0].containers[0].env : e if e.name == "SSL_CERT_DIR"]) == 0 && length(google_cloud_run_v2_service.this["relay"].template[0].volumes) == 1
+    error_message = "A secret is mounted that is not there."
+  }
+  assert {
+    condition     = google_secret_manager_secret_iam_member.mounted["report amqp"].project == "a-project"
+    error_message = "A secret of this project is looked for elsewhere."
+  }
+}
+
+run "a_pattern_that_is_none_is_refused" {
+  command = plan
+  variables {
+    queues = { match = "^(rmq_" }
+  }
+  expect_failures = [var.queues]
+}
+
+run "a_time_without_its_unit_is_refused" {
+  command = plan
+  variables {
+    relay_idle = "5"
+  }
+  expect_failures = [var.relay_idle]
 }
 
 run "no_tenants_are_refused" {

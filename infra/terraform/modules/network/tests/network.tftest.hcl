@@ -43,6 +43,24 @@ run "a_second_apply_changes_nothing" {
   command = plan
 }
 
+run "other_networks_are_joined_where_asked" {
+  variables {
+    peers = { vision = "projects/vision-project/global/networks/studio" }
+  }
+  assert {
+    condition     = google_compute_network_peering.this["vision"].peer_network == "projects/vision-project/global/networks/studio" && google_compute_network_peering.this["vision"].network == google_compute_network.this.self_link
+    error_message = "Another network, or this one is not its own side."
+  }
+}
+
+run "a_peer_that_is_no_network_is_refused" {
+  command = plan
+  variables {
+    peers = { vision = "vision-project" }
+  }
+  expect_failures = [var.peers]
+}
+
 run "overlapping_ranges_are_named" {
   command = plan
   variables {

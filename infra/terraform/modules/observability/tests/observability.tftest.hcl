@@ -1,4 +1,7 @@
 mock_provider "google" {}
+mock_provider "google" {
+  alias = "billing"
+}
 
 variables {
   project                   = "a-project"

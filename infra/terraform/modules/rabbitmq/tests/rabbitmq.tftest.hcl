@@ -12,6 +12,7 @@ variables {
   network       = "projects/a-project/global/networks/studio"
   subnet        = { id = "projects/a-project/regions/europe-west4/subnetworks/studio-rabbitmq", range = "10.20.17.0/28" }
   bridge_ranges = ["10.20.16.0/24"]
+  clusters      = [{ name = "speech", prefixes = ["rmq_speech", "rmq_a.b"], range = "10.30.16.0/24" }]
   tenants = [
     { name = "everyone", prefix = "rmq_" },
     { name = "vision", prefix = "rmq_vision" },
@@ -72,7 +73,7 @@ run "without_being_asked_nothing_is_open" {
     error_message = "SSH from elsewhere than Identity-Aware Proxy."
   }
   assert {
-    condition     = google_compute_firewall.bridge.source_ranges == toset(["10.20.16.0/24"]) && alltrue([for a in google_compute_firewall.bridge.allow : a.ports == tolist(["5671", "15671"])])
+    condition     = google_compute_firewall.bridge.source_ranges == toset(["10.20.16.0/24", "10.30.16.0/24"]) && alltrue([for a in google_compute_firewall.bridge.allow : a.ports == tolist(["5671", "15671"])])
     error_message = "The bridge's rule lets others in, or without TLS."
   }
 }
@@ -95,7 +96,7 @@ run "secrets_hold_no_password_of_terraform" {
     error_message = "Terraform writes a password, and its state knows it."
   }
   assert {
-    condition     = toset(keys(output.secrets)) == toset(["bridge", "owner", "everyone", "vision", "short", "dotted", "ca"])
+    condition     = toset(keys(output.secrets)) == toset(["bridge", "bridge-speech", "owner", "everyone", "vision", "short", "dotted", "ca"])
     error_message = "A user without a secret."
   }
   assert {
@@ -123,7 +124,7 @@ run "outside_reaches_what_was_asked_for" {
     error_message = "The certificate lacks a name: ${google_compute_instance.this.metadata["studio-names"]}"
   }
   assert {
-    condition     = alltrue([for u in jsondecode(google_compute_instance.this.metadata["studio-users"]).users : u.name == "bridge" ? startswith(u.address, "10.20.17.2:") : startswith(u.address, "rabbit.example.org:")])
+    condition     = alltrue([for u in jsondecode(google_compute_instance.this.metadata["studio-users"]).users : startswith(u.name, "bridge") ? startswith(u.address, "10.20.17.2:") : startswith(u.address, "rabbit.example.org:")])
     error_message = "Clients are given an address that they cannot reach, or the bridge goes out and in again."
   }
   assert {
@@ -165,6 +166,30 @@ run "a_tenant_called_bridge_is_refused" {
     tenants = [{ name = "bridge", prefix = "rmq_x" }]
   }
   expect_failures = [var.tenants]
+}
+
+run "a_tenant_called_like_another_bridge_is_refused" {
+  command = plan
+  variables {
+    tenants = [{ name = "bridge-x", prefix = "rmq_x" }]
+  }
+  expect_failures = [var.tenants]
+}
+
+run "a_cluster_that_takes_all_queues_is_refused" {
+  command = plan
+  variables {
+    clusters = [{ name = "speech", prefixes = ["rmq_"], range = "10.30.16.0/24" }]
+  }
+  expect_failures = [var.clusters]
+}
+
+run "a_cluster_that_may_come_from_anywhere_is_refused" {
+  command = plan
+  variables {
+    clusters = [{ name = "speech", prefixes = ["rmq_speech"], range = "0.0.0.0/0" }]
+  }
+  expect_failures = [var.clusters]
 }
 
 run "a_prefix_that_the_bridge_never_reads_is_refused" {

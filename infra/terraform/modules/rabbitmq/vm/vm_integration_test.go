@@ -91,7 +91,7 @@ func aTenantSubmitsAndReadsReports(t *testing.T, m *machine) {
 		if err := declare(ch, queue+"_response"); err != nil {
 			t.Fatalf("%s declares its response queue: %v", user, err)
 		}
-		bridge := m.channel("bridge")
+		bridge := m.channel(map[bool]string{false: "bridge", true: "bridge-speech"}[user == "dotted"]) // whose part it is
 		if d, ok, err := bridge.Get(queue, true); err != nil || !ok || string(d.Body) != "request" {
 			t.Fatalf("the bridge reads %s: %v, %v", queue, ok, err)
 		}
@@ -154,6 +154,9 @@ func nobodyReachesAnothersQueues(t *testing.T, m *machine) {
 			return ch.ExchangeDeclare("tap", "fanout", false, true, false, false, nil)
 		}},
 		"taps the exchange by one of its own":      {"vision", tap},
+		"reads another part as a cluster's bridge": {"bridge-speech", get("rmq_else")},
+		"reads like its part, but for the dot":     {"bridge-speech", get("rmq_a1")},
+		"reports to another part":                  {"bridge-speech", send("rmq_else_response")},
 		"declares a queue as the bridge":           {"bridge", func(ch *amqp.Channel) error { return declare(ch, "rmq_bridge") }},
 		"publishes a request as the bridge":        {"bridge", send("rmq_else")},
 		"deletes a queue as the bridge":            {"bridge", func(ch *amqp.Channel) error { _, err := ch.QueueDelete("rmq_else", false, false, false); return err }},
@@ -200,7 +203,7 @@ func whoGetsIn(t *testing.T, m *machine) {
 			t.Errorf("%s gets in", user)
 		}
 	}
-	for user, want := range map[string]int{"bridge": http.StatusOK, "owner": http.StatusOK, "vision": http.StatusUnauthorized} {
+	for user, want := range map[string]int{"bridge": http.StatusOK, "bridge-speech": http.StatusOK, "owner": http.StatusOK, "vision": http.StatusUnauthorized} {
 		if got := m.management(user, "/api/queues/%2f"); got != want {
 			t.Errorf("the management API answers %s with %d; want %d", user, got, want)
 		}
