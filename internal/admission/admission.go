@@ -61,11 +61,11 @@ func (p Policy) decideSealed(d Decision, m *envelope.Message, err error) (Decisi
 		return d, &Refusal{Reason: Malformed, Detail: err.Error(), Err: err}
 	}
 	if len(d.Tenant.SigningKeys) == 0 {
-		return d, &Refusal{Reason: NoSigningKey, Detail: fmt.Sprintf(
+		return d, &Refusal{Reason: NoSigningKey, Policy: true, Detail: fmt.Sprintf(
 			"no signing key is registered for queues of the prefix %q: its owner must add the sender's public key to the tenant", d.Tenant.Prefix)}
 	}
 	if err := m.Verify(d.Tenant.SigningKeys...); err != nil {
-		return d, unverified(d.Tenant, err)
+		return d, unverified(d.Tenant, m, err)
 	}
 	d.Envelope = m
 	asked, err := request.ParseResources(m.Header.Resources)
@@ -82,7 +82,7 @@ func (p Policy) decideClear(d Decision, body []byte) (Decision, error) {
 		d.Experiment, d.Request = r.Experiment.Key, r
 	}
 	if !p.ClearText {
-		return d, &Refusal{Reason: ClearRefused, Report: true, Detail: "this cluster takes no requests in clear: " +
+		return d, &Refusal{Reason: ClearRefused, Policy: true, Report: true, Detail: "this cluster takes no requests in clear: " +
 			"seal and sign the request, or ask the cluster's owner to set CLEAR_TEXT_MESSAGES to true"}
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func (p Policy) Inside(d Decision, inner []byte) (*request.Request, error) {
 func (p Policy) route(asked request.Resources) (pool.Pool, error) {
 	to, err := p.Pools.Route(asked)
 	if err != nil {
-		return pool.Pool{}, &Refusal{Reason: NoFit, Detail: err.Error(), Report: true, Err: err}
+		return pool.Pool{}, &Refusal{Reason: NoFit, Policy: true, Detail: err.Error(), Report: true, Err: err}
 	}
 	return to, nil
 }
@@ -147,6 +147,6 @@ func sealedOnly(t tenant.Tenant, body []byte) *Refusal {
 	if !json.Valid(body) {
 		return &Refusal{Reason: Malformed, Detail: "neither an envelope nor a request: not JSON"}
 	}
-	return &Refusal{Reason: ClearRefused, Detail: fmt.Sprintf(
+	return &Refusal{Reason: ClearRefused, Policy: true, Detail: fmt.Sprintf(
 		"queues of the prefix %q take sealed and signed requests only, since it has a signing key: seal and sign the request", t.SigningPrefix)}
 }

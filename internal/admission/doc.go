@@ -5,6 +5,8 @@
 // signed, whether its buckets are its tenant's, and which pool holds it.
 //
 // Deciding is a pure function of the policy and the bytes. Its only error is a [*Refusal], which is permanent: callers
-// dead-letter the message with its reason and acknowledge it, never requeue it. A refusal's detail holds nothing secret
+// dead-letter the message with its reason and acknowledge it, never requeue it. The one exception is an executor that
+// refuses, by its Policy, what the bridge has let pass by another one just now: it gives that back for a while, since its
+// own may be the older. A refusal's detail holds nothing secret
 // and nothing of a sealed request but names of fields and pools and what it asks of them.
 package admission

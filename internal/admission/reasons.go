@@ -12,23 +12,24 @@ import (
 // unknownTenant is never reported: without a tenant nobody is known who might read it.
 func unknownTenant(queue string, fault error) *Refusal {
 	if fault != nil {
-		return &Refusal{Reason: UnknownTenant, Err: fault, Detail: fmt.Sprintf(
+		return &Refusal{Reason: UnknownTenant, Policy: true, Err: fault, Detail: fmt.Sprintf(
 			"the tenant of queue %q is switched off, since its entry or its signing keys are at fault: the cluster's owner must mend it", queue)}
 	}
-	return &Refusal{Reason: UnknownTenant, Detail: fmt.Sprintf(
+	return &Refusal{Reason: UnknownTenant, Policy: true, Detail: fmt.Sprintf(
 		"no tenant's prefix begins the name of queue %q: name the queue as the cluster's owner tells you, or have a tenant added", queue)}
 }
 
-// unverified names what is wrong with a signature. It is never reported.
-func unverified(t tenant.Tenant, err error) *Refusal {
-	r := &Refusal{Reason: BadSignature, Err: err, Detail: "the signature was not made over this payload: " +
+// unverified names what is wrong with a signature. It is never reported. One that names no key may be of any, and so of one that
+// is not registered here.
+func unverified(t tenant.Tenant, m *envelope.Message, err error) *Refusal {
+	r := &Refusal{Reason: BadSignature, Policy: m.Fingerprint == "", Err: err, Detail: "the signature was not made over this payload: " +
 		"the message was altered on its way, or signed with another key than it says"}
 	switch {
 	case errors.Is(err, envelope.ErrUnsigned):
-		r.Reason = Unsigned
+		r.Reason, r.Policy = Unsigned, false
 		r.Detail = fmt.Sprintf("the envelope is not signed: sign it with a key that is registered for the prefix %q", t.SigningPrefix)
 	case errors.Is(err, envelope.ErrWrongKey):
-		r.Reason = WrongKey
+		r.Reason, r.Policy = WrongKey, true
 		r.Detail = fmt.Sprintf("the envelope is signed with a key that is not registered for the prefix %q: sign it with a registered key, or have this one added", t.SigningPrefix)
 	}
 	return r
@@ -67,7 +68,7 @@ func settleBuckets(t tenant.Tenant, c *request.Config) error {
 			*b.names = b.owns
 		}
 		if *b.names != b.owns {
-			return &Refusal{Reason: BucketRefused, Report: true, Detail: fmt.Sprintf(
+			return &Refusal{Reason: BucketRefused, Policy: true, Report: true, Detail: fmt.Sprintf(
 				"%s names a bucket that queues of the prefix %q may not use there: set it to %q", b.field, t.Prefix, b.owns)}
 		}
 	}

@@ -27,6 +27,9 @@ type Refusal struct {
 	Detail string // a sentence for people, fit for logs and dead letters
 	Report bool   // tell the sender, if reports are wanted: false where that would help an attacker
 	Err    error  // the cause; nil if the detail says it all
+
+	// Policy is true where the bytes are sound and another policy, such as one with a newer list of tenants, might let them in.
+	Policy bool
 }
 
 // Error is the reason and the detail.

@@ -107,9 +107,12 @@ func (c *Cloud) experimentUID(pool string) uint32 {
 }
 
 // environ makes a program's environment of the common variables, its own and the caller's, the later ones winning.
-func (c *Cloud) environ(own map[string]string) []string {
-	env := c.common()
-	for _, more := range []map[string]string{own, c.options.Settings} {
+func (c *Cloud) environ(binary string, own map[string]string) []string {
+	env, all := c.common(), []map[string]string{own, c.options.Settings}
+	if binary == "executor" {
+		all = append(all, c.options.Executors)
+	}
+	for _, more := range all {
 		for name, value := range more {
 			env[name] = value
 		}

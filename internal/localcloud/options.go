@@ -22,6 +22,7 @@ type Options struct {
 	ExperimentUID uint32            // 0: experiments run as this process's user
 	Environ       []string          // where the programs' package index, proxy and certificate settings come from; this process's if nil
 	Settings      map[string]string // further variables of all programs, which override any other
+	Executors     map[string]string // further variables of executors alone, which override those
 }
 
 // The names that the cloud has, the same as a deployment's.

@@ -111,9 +111,13 @@ func TestProgramsSeeOnlyListedVariables(t *testing.T) {
 			"PATH=/bin", "HOME=/root", "AWS_SECRET_ACCESS_KEY=x", "GOOGLE_APPLICATION_CREDENTIALS=x", "UVX=x", "LOG_LEVEL=debug",
 			"UV_NATIVE_TLS=1", "https_proxy=p", "PIP_INDEX_URL=https://pip", "UV_DEFAULT_INDEX=https://uv",
 		},
-		Settings: map[string]string{"LEASE": "3s"},
+		Settings: map[string]string{"LEASE": "3s"}, Executors: map[string]string{"LEASE": "4s"},
 	}, folders: folders{home: "/h"}}
-	env := c.environ(map[string]string{"LEASE": "60s", "PORT": "1"})
+	own := map[string]string{"LEASE": "60s", "PORT": "1"}
+	env := c.environ("bridge", own)
+	if executors := c.environ("executor", own); !slices.Contains(executors, "LEASE=4s") {
+		t.Errorf("LEASE=4s is missing in %q", executors)
+	}
 	for _, want := range []string{"PATH=/bin", "HOME=/h", "UV_NATIVE_TLS=1", "https_proxy=p", "UV_DEFAULT_INDEX=https://uv", "LEASE=3s", "PORT=1", "LOG_LEVEL=INFO"} {
 		if !slices.Contains(env, want) {
 			t.Errorf("%s is missing in %q", want, env)

@@ -124,7 +124,7 @@ func (c *Cloud) launch(name, binary string, own map[string]string, grace time.Du
 		return nil, err
 	}
 	p, err := program.Start(program.Spec{
-		Name: name, Path: filepath.Join(c.options.Bin, binary), Dir: c.folders.home, Env: c.environ(own), Output: out, Grace: grace, Log: c.log,
+		Name: name, Path: filepath.Join(c.options.Bin, binary), Dir: c.folders.home, Env: c.environ(binary, own), Output: out, Grace: grace, Log: c.log,
 	})
 	if err != nil {
 		return nil, err

@@ -253,7 +253,7 @@ func TestAMessageThatMayNotRunIsReportedOnlyToWhoHasProvenAKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := message.Relayed{Queue: queue, Pool: "cpu", Kind: "sealed", MessageID: message.ID(body), Data: body, RelayedAt: time.Now()}
+		m := message.Relayed{Queue: queue, Pool: "cpu", Kind: "sealed", MessageID: message.ID(body), Data: body, RelayedAt: time.Now().Add(-time.Hour)}
 		before := len(reader.read())
 		d, err := b.worker.Handle(t.Context(), m)
 		if d != DeadLetter || !errors.As(err, new(*admission.Refusal)) {

@@ -95,7 +95,7 @@ func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, er
 	log := w.Log.With("queue", m.Queue, "message_id", m.MessageID)
 	decision, err := w.Policy.Decide(m.Queue, m.Data)
 	if err != nil {
-		return w.refuse(ctx, m, nil, err)
+		return w.refuseRelayed(ctx, m, err)
 	}
 	req := decision.Request
 	if decision.Kind == admission.Sealed {
@@ -109,6 +109,21 @@ func (w *Worker) Handle(ctx context.Context, m message.Relayed) (Disposition, er
 		log: log.With("experiment", req.Experiment.Key),
 	}
 	return x.live(ctx)
+}
+
+// policyLag is how long a change of tenants, keys or pools may take to reach all programs, in whichever order: Kubernetes updates a
+// mount within about a minute, programs read it within 10 s, and who changes the one place may change the other only then.
+const policyLag = 10 * time.Minute
+
+// refuseRelayed refuses what the bridge, which asked the same question, has let pass. Where the answer is the policy's and the message
+// was relayed just now, the executor's policy may be the older one: the delivery goes back with the usual pause, and comes again until
+// the executor lets it pass, too, or the time is over. Nothing of it runs before.
+func (w *Worker) refuseRelayed(ctx context.Context, m message.Relayed, err error) (Disposition, error) {
+	var refusal *admission.Refusal
+	if errors.As(err, &refusal) && refusal.Policy && w.Now().Sub(m.RelayedAt).Abs() < policyLag {
+		return Return, fmt.Errorf("wait for the tenants, keys and pools by which the bridge has let message %s pass: %w", m.MessageID, err)
+	}
+	return w.refuse(ctx, m, nil, err)
 }
 
 // refuseOpened refuses a sealed request of which req could be read, or nothing if it is nil. Its record is ended where it is the

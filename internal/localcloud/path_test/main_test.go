@@ -47,6 +47,12 @@ var clouds atomic.Uint32
 // setup starts a cloud that ends with the test.
 func setup(t *testing.T, settings map[string]string) *studio {
 	t.Helper()
+	return setupWith(t, settings, nil)
+}
+
+// setupWith gives the executors some settings of their own.
+func setupWith(t *testing.T, settings, executors map[string]string) *studio {
+	t.Helper()
 	bin, uv := programs(t)
 	dir, err := os.MkdirTemp("", "studio-path-") //nolint:usetesting // t.TempDir lies in a folder that the users of experiments may not enter
 	if err != nil {
@@ -59,7 +65,7 @@ func setup(t *testing.T, settings map[string]string) *studio {
 	}
 	began := time.Now()
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{
-		Dir: dir, Temporary: true, Bin: bin, UV: uv, ExperimentUID: uid, Settings: settings,
+		Dir: dir, Temporary: true, Bin: bin, UV: uv, ExperimentUID: uid, Settings: settings, Executors: executors,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -36,21 +36,15 @@ func newTeams(t *testing.T) *teams {
 	t.Helper()
 	s := &teams{reader: newKey(t), lab: newSigningKey(t)}
 	tenants := filepath.Join(t.TempDir(), "tenants.json")
-	entry := func(prefix string, keys ...envelope.SigningKey) map[string]any {
-		lines := []string{}
-		for _, key := range keys {
-			lines = append(lines, key.Public().AuthorizedLine(prefix))
-		}
-		return map[string]any{"prefix": prefix, "store": "local-store", "metadata": "local-metadata", "signing_keys": lines, "report_key": string(s.reader.Public().MarshalPEM())}
-	}
-	text, err := json.Marshal(map[string]any{"tenants": []any{entry("rmq_lab", s.lab), entry("rmq_team", newSigningKey(t)), entry("rmq_open")}})
-	if err == nil {
-		err = os.WriteFile(tenants, text, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.studio = setup(t, map[string]string{"TENANTS": tenants, "CLEAR_TEXT_MESSAGES": "false"})
+	s.write(t, tenants, s.entry("rmq_lab", s.lab), s.entry("rmq_team", newSigningKey(t)), s.entry("rmq_open"))
+	s.start(t, tenants, tenants)
+	return s
+}
+
+// start starts the cloud with the bridge's and the executors' tenants.
+func (s *teams) start(t *testing.T, bridge, executors string) {
+	t.Helper()
+	s.studio = setupWith(t, map[string]string{"TENANTS": bridge, "CLEAR_TEXT_MESSAGES": "false"}, map[string]string{"TENANTS": executors})
 	public, err := os.ReadFile(s.cloud.RequestPublicKey)
 	if err == nil {
 		s.request, err = envelope.ParsePublicKey(public)
@@ -58,7 +52,26 @@ func newTeams(t *testing.T) *teams {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+}
+
+func (s *teams) entry(prefix string, keys ...envelope.SigningKey) map[string]any {
+	lines := []string{}
+	for _, key := range keys {
+		lines = append(lines, key.Public().AuthorizedLine(prefix))
+	}
+	return map[string]any{"prefix": prefix, "store": "local-store", "metadata": "local-metadata", "signing_keys": lines, "report_key": string(s.reader.Public().MarshalPEM())}
+}
+
+// write makes a file of tenants, or replaces it in one step.
+func (s *teams) write(t *testing.T, path string, entries ...map[string]any) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"tenants": entries})
+	if err == nil {
+		err = os.WriteFile(path+".new", text, 0o600)
+	}
+	if err := errors.Join(err, os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newSigningKey(t *testing.T) envelope.SigningKey {
@@ -159,7 +172,7 @@ func told(reports []*report.Report) (lines []string) {
 	return lines
 }
 
-// publishToPool sends a message as though the bridge had let it pass.
+// publishToPool sends a message as though the bridge had let it pass so long ago that an executor which would not knows better.
 func (s *teams) publishToPool(t *testing.T, queue string, body []byte) {
 	t.Helper()
 	const pool = "local-cpu"
@@ -167,7 +180,7 @@ func (s *teams) publishToPool(t *testing.T, queue string, body []byte) {
 	if envelope.Detect(body) {
 		kind = message.Sealed
 	}
-	m := message.Relayed{Queue: queue, Pool: pool, Kind: kind, MessageID: message.ID(body), RelayedAt: time.Now(), Data: body}
+	m := message.Relayed{Queue: queue, Pool: pool, Kind: kind, MessageID: message.ID(body), RelayedAt: time.Now().Add(-time.Hour), Data: body}
 	messages, err := s.PubSub(t.Context())
 	if err != nil {
 		t.Fatal(err)
