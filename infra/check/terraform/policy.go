@@ -13,12 +13,26 @@ var projectRoles = map[string]string{
 	"module.gke.google_project_iam_member.nodes roles/container.defaultNodeServiceAccount": "nodes write logs and metrics, which have no policy of their own",
 	"module.project.google_project_iam_member.build roles/logging.logWriter":               "logs have no policy of their own",
 	"module.project.google_project_iam_member.build roles/container.developer":             "clusters have no policy of their own",
+	"module.project.google_project_iam_member.build a role of ours":                        "clusters have no policy of their own",
+	"module.project.google_project_iam_member.doctor a role of ours":                       "the scheduler's job, quotas and metrics have no policy of their own",
+	"module.storage.google_project_iam_member.listing a role of ours":                      "buckets are listed by project, and the StudioML client begins with that",
 	"module.project.google_project_iam_member.eventarc roles/eventarc.serviceAgent":        "Google's own agent, by Google's own role",
 	"module.functions.google_project_iam_member.eventarc roles/eventarc.eventReceiver":     "Eventarc asks for it on the project",
 	"module.functions.google_project_iam_member.eventarc roles/pubsub.publisher":           "Cloud Storage's agent, to the topic that Eventarc makes and names",
 	"module.executor.google_project_iam_member.keda roles/monitoring.viewer":               "metrics have no policy of their own",
 	"module.executor.google_project_iam_member.starter roles/monitoring.viewer":            "metrics have no policy of their own",
 	"module.executor.google_project_iam_member.starter roles/workflows.invoker":            "the provider knows no policy of a workflow",
+}
+
+// permissions are all that roles of our own may hold.
+var permissions = map[string]string{
+	"container.clusters.connect": "to speak with a control plane by its DNS name",
+	"container.clusters.get":     "to find it",
+	"cloudscheduler.jobs.get":    "to see whether relay is called",
+	"compute.projects.get":       "to see quotas",
+	"compute.regions.get":        "to see the region's",
+	"monitoring.timeSeries.list": "to see what waits, and who takes it",
+	"storage.buckets.list":       "S3's ListBuckets, which shows names",
 }
 
 // tooMuch are roles that nothing is granted anywhere.
@@ -88,16 +102,21 @@ func unindexed(address string) string {
 }
 
 func roles(r Resource) (all []string) {
+	for _, permission := range r.texts("permissions") {
+		if r.Type == "google_project_iam_custom_role" && permissions[permission] == "" {
+			all = append(all, fmt.Sprintf("%s holds %s: grant it on a resource, or add it to the list with a reason", r.Address, permission))
+		}
+	}
 	role := r.text("role")
 	switch {
 	case role == "":
-		return nil
+		return all
 	case strings.HasSuffix(r.Type, "_iam_binding"), strings.HasSuffix(r.Type, "_iam_policy"):
 		return []string{r.Address + " takes away what others were granted: use an _iam_member"}
 	case slices.Contains(tooMuch, role):
 		all = append(all, fmt.Sprintf("%s grants %s: too much for anything", r.Address, role))
 	case strings.HasPrefix(r.Type, "google_project_iam_"), strings.HasPrefix(r.Type, "google_folder_iam_"), strings.HasPrefix(r.Type, "google_organization_iam_"):
-		if projectRoles[unindexed(r.Address)+" "+role] == "" {
+		if projectRoles[unindexed(r.Address)+" "+known(role)] == "" {
 			all = append(all, fmt.Sprintf("%s grants %s on the whole project: grant it on a resource, or add it to the list with a reason", r.Address, role))
 		}
 	}
@@ -105,6 +124,14 @@ func roles(r Resource) (all []string) {
 		all = append(all, fmt.Sprintf("%s grants %s to %s: to everybody", r.Address, role, member))
 	}
 	return all
+}
+
+// known is a role's name but for roles of our own, which are judged by their permissions.
+func known(role string) string {
+	if strings.HasPrefix(role, "roles/") {
+		return role
+	}
+	return "a role of ours"
 }
 
 func exposure(r Resource) (all []string) {

@@ -12,6 +12,8 @@ func TestPolicies(t *testing.T) {
 	for name, tc := range map[string]struct{ plan, want string }{
 		"a role on the project that nobody gave a reason for": {`[{"address":"module.x.google_project_iam_member.y","type":"google_project_iam_member","change":{"after":{"role":"roles/pubsub.publisher","member":"serviceAccount:a"}}}]`, "on the whole project"},
 		"a known role, elsewhere":                             {`[{"address":"module.executor.google_project_iam_member.y","type":"google_project_iam_member","change":{"after":{"role":"roles/monitoring.viewer"}}}]`, "on the whole project"},
+		"a role of ours, elsewhere":                           {`[{"address":"module.executor.google_project_iam_member.y","type":"google_project_iam_member","change":{"after":{"role":"projects/p/roles/build"}}}]`, "on the whole project"},
+		"a role of ours that may more than its reason says":   {`[{"address":"google_project_iam_custom_role.y","type":"google_project_iam_custom_role","change":{"after":{"permissions":["container.clusters.get","container.secrets.get"]}}}]`, "holds container.secrets.get"},
 		"editor on a single resource":                         {`[{"address":"google_pubsub_topic_iam_member.y","type":"google_pubsub_topic_iam_member","change":{"after":{"role":"roles/editor"}}}]`, "too much"},
 		"a bucket for everybody":                              {`[{"address":"google_storage_bucket_iam_member.y","type":"google_storage_bucket_iam_member","change":{"after":{"role":"roles/storage.objectViewer","member":"allUsers"}}}]`, "to everybody"},
 		"a binding":                                           {`[{"address":"google_pubsub_topic_iam_binding.y","type":"google_pubsub_topic_iam_binding","change":{"after":{"role":"roles/pubsub.publisher"}}}]`, "takes away"},

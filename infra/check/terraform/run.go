@@ -127,8 +127,20 @@ func (tool Tool) test(ctx context.Context, folder string, more ...string) (map[s
 	return plans, nil
 }
 
-// SecondApply is the run in which every module's test plans what it has just applied.
+// SecondApply is the run in which every module's test plans what it has just applied. Where others of its beginning follow, they do
+// so for other variables.
 const SecondApply = "a_second_apply_changes_nothing"
+
+// SecondApplies are the plans of all such runs.
+func SecondApplies(plans map[string]Plan) map[string]Plan {
+	all := map[string]Plan{}
+	for name, plan := range plans {
+		if strings.HasPrefix(name, "a_second_apply_") {
+			all[name] = plan
+		}
+	}
+	return all
+}
 
 // Changes names what a plan would change.
 func (p Plan) Changes() (all []string) {

@@ -25,14 +25,14 @@ func tool(t *testing.T) Tool {
 	return found
 }
 
-// scratch is a copy of infra/terraform with the runbooks and cloudbuild.yaml where its tests look for them: init writes a lock file beside what it
-// reads, which would hold the checksums of the providers of this machine.
+// scratch is a copy of infra/terraform with the manifests, runbooks and cloudbuild.yaml where it and its tests look for them: init
+// writes a lock file beside what it reads, which would hold the checksums of the providers of this machine.
 func scratch(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()
 	copied := filepath.Join(top, "infra/terraform")
-	for to, from := range map[string]string{copied: root, filepath.Join(top, "docs/runbooks"): "../../../docs/runbooks"} {
-		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+	for _, folder := range []string{"infra/terraform", "infra/kubernetes/cluster", "docs/runbooks"} {
+		if err := os.CopyFS(filepath.Join(top, folder), os.DirFS(filepath.Join("../../..", folder))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,9 +69,15 @@ func TestEveryModule(t *testing.T) { //nolint:paralleltest // each takes a whole
 	for _, folder := range folders(t, scratch(t)) { //nolint:paralleltest // each takes a whole CPU
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			plans := check(t, tool(t), folder)
-			if filepath.Base(folder) == "example" {
-				judge(t, plans[SecondApply])
+			if filepath.Base(folder) != "example" {
+				return
 			}
+			for name, plan := range SecondApplies(plans) {
+				for _, v := range Violations(plan.Resources) {
+					t.Errorf("%s: %s", name, v)
+				}
+			}
+			judge(t, plans[SecondApply])
 		})
 	}
 }
@@ -85,22 +91,23 @@ func check(t *testing.T, tool Tool, folder string) map[string]Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, ok := plans[SecondApply]
-	if !ok || len(again.Resources) == 0 {
+	if _, ok := plans[SecondApply]; !ok {
 		t.Fatalf("%s has no run %s", folder, SecondApply)
 	}
-	if changes := again.Changes(); len(changes) > 0 {
-		t.Errorf("a second apply of %s changes: %s", folder, strings.Join(changes, "; "))
+	for name, again := range SecondApplies(plans) {
+		if len(again.Resources) == 0 {
+			t.Errorf("%s of %s has no resource", name, folder)
+		}
+		if changes := again.Changes(); len(changes) > 0 {
+			t.Errorf("%s of %s: %s", name, folder, strings.Join(changes, "; "))
+		}
 	}
 	return plans
 }
 
-// judge holds the whole deployment against the policies, and what it gives to programs against their own parsers.
+// judge holds what a deployment gives to programs against their own parsers.
 func judge(t *testing.T, plan Plan) {
 	t.Helper()
-	for _, v := range Violations(plan.Resources) {
-		t.Error(v)
-	}
 	var deployment struct {
 		Pools   json.RawMessage `json:"pools"`
 		Tenants json.RawMessage `json:"tenants"`

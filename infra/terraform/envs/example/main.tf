@@ -54,6 +54,7 @@ module "pubsub" {
   region        = var.region
   pools         = var.pools
   service_agent = module.project.service_agents.pubsub
+  viewers       = { build = module.project.build_service_account }
   bigquery      = var.bigquery_location == null ? null : { location = var.bigquery_location }
   kms_key       = var.kms_key
   labels        = local.labels
@@ -71,6 +72,7 @@ module "storage" {
   lifecycle_days   = { for what, days in var.storage : what => days if what != "soft_delete_days" }
 
   service_agent = module.project.service_agents.storage
+  viewers       = { build = module.project.build_service_account }
   kms_key       = var.kms_key
   labels        = local.labels
 }

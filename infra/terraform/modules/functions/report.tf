@@ -53,3 +53,11 @@ resource "google_pubsub_subscription" "reports" {
 
   depends_on = [google_cloud_run_v2_service_iam_member.push, google_service_account_iam_member.push]
 }
+
+# Cloud Build's smoke test looks whether it is as it must be.
+resource "google_pubsub_subscription_iam_member" "build" {
+  project      = var.project
+  subscription = google_pubsub_subscription.reports.name
+  role         = "roles/pubsub.viewer"
+  member       = "serviceAccount:${var.build_service_account}"
+}

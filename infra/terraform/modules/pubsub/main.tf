@@ -74,6 +74,27 @@ resource "google_pubsub_subscription_iam_member" "requests" {
   member       = "serviceAccount:${var.service_agent}"
 }
 
+# Who may see how topics and subscriptions are, and take nothing from them.
+resource "google_pubsub_topic_iam_member" "viewer" {
+  for_each = { for pair in setproduct(keys(local.topics), keys(var.viewers)) : "${pair[1]} ${pair[0]}" => pair }
+
+  project = var.project
+  topic   = google_pubsub_topic.this[each.value[0]].name
+  role    = "roles/pubsub.viewer"
+  member  = "serviceAccount:${var.viewers[each.value[1]]}"
+}
+
+resource "google_pubsub_subscription_iam_member" "viewer" {
+  for_each = { for pair in setproduct(concat(values(local.requests), ["studio-dead-letters"]), keys(var.viewers)) : "${pair[1]} ${pair[0]}" => pair }
+
+  project      = var.project
+  subscription = each.value[0]
+  role         = "roles/pubsub.viewer"
+  member       = "serviceAccount:${var.viewers[each.value[1]]}"
+
+  depends_on = [google_pubsub_subscription.requests, google_pubsub_subscription.dead_letters]
+}
+
 # Where people read dead letters, and what the alert watches.
 resource "google_pubsub_subscription" "dead_letters" {
   project = var.project

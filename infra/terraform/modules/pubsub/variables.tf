@@ -28,6 +28,12 @@ variable "service_agent" {
   type        = string
 }
 
+variable "viewers" {
+  description = "Service accounts that may see how topics and subscriptions are, by a name for each: Cloud Build's, for its smoke test."
+  type        = map(string)
+  default     = {}
+}
+
 variable "max_delivery_attempts" {
   description = <<-EOT
     Deliveries after which Pub/Sub itself gives a request up. Executors count the attempts that failed and dead-letter a

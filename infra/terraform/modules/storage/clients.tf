@@ -34,6 +34,34 @@ resource "google_storage_bucket_iam_member" "client_get" {
   member = google_service_account.client[each.value.tenant].member
 }
 
+# The StudioML client begins with S3's ListBuckets, and does not start without an answer. It can be allowed for the project alone,
+# and shows the names of its buckets.
+resource "terraform_data" "listing" {
+  input = "${replace(var.name, "-", "_")}_list_buckets_${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
+
+  lifecycle {
+    ignore_changes = [input] # a role's name is taken for weeks after it was deleted
+  }
+}
+
+resource "google_project_iam_custom_role" "listing" {
+  for_each = anytrue(var.tenants[*].s3) ? { this = terraform_data.listing.output } : {}
+
+  project     = var.project
+  role_id     = each.value
+  title       = "${var.name} list buckets"
+  description = "Lists the project's buckets, as S3's clients do."
+  permissions = ["storage.buckets.list"]
+}
+
+resource "google_project_iam_member" "listing" {
+  for_each = { for name, t in local.tenants : name => t if t.s3 }
+
+  project = var.project
+  role    = google_project_iam_custom_role.listing["this"].id
+  member  = google_service_account.client[each.key].member
+}
+
 resource "google_storage_hmac_key" "client" {
   for_each = { for name, t in local.tenants : name => t if t.s3 }
 

@@ -7,6 +7,15 @@ resource "google_pubsub_topic_iam_member" "artifacts" {
   member  = "serviceAccount:${var.service_agent}"
 }
 
+# Who may see a store's settings, its notifications among them, and no object: Cloud Build, for its smoke test.
+resource "google_storage_bucket_iam_member" "viewer" {
+  for_each = { for pair in setproduct(local.stores, keys(var.viewers)) : "${pair[1]} ${pair[0]}" => pair }
+
+  bucket = google_storage_bucket.store[each.value[0]].name
+  role   = "roles/storage.bucketViewer"
+  member = "serviceAccount:${var.viewers[each.value[1]]}"
+}
+
 resource "google_storage_notification" "artifacts" {
   for_each = google_storage_bucket.store
 

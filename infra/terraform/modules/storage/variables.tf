@@ -65,6 +65,12 @@ variable "service_agent" {
   type        = string
 }
 
+variable "viewers" {
+  description = "Service accounts that may see the stores' settings, and no object, by a name for each: Cloud Build's, for its smoke test."
+  type        = map(string)
+  default     = {}
+}
+
 variable "soft_delete_days" {
   description = "For how long a deleted or overwritten object can be brought back. 0 or 7 to 90."
   type        = number

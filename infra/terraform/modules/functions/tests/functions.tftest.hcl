@@ -88,6 +88,17 @@ run "who_may_read_and_publish_what" {
   }
 }
 
+run "cloud_build_rolls_out_and_looks" {
+  assert {
+    condition     = alltrue([for m in google_cloud_run_v2_service_iam_member.build : m.role == "roles/run.developer" && m.member == "serviceAccount:studio-build@a-project.iam.gserviceaccount.com"])
+    error_message = "Cloud Build cannot roll out."
+  }
+  assert {
+    condition     = google_pubsub_subscription_iam_member.build.role == "roles/pubsub.viewer" && google_pubsub_subscription_iam_member.build.subscription == "studio-reports"
+    error_message = "The smoke test does not see the subscription of reports, or may take them."
+  }
+}
+
 run "each_is_called_with_a_token" {
   assert {
     condition     = google_cloud_scheduler_job.relay.schedule == "* * * * *" && google_cloud_scheduler_job.relay.http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email && google_cloud_scheduler_job.relay.http_target[0].oidc_token[0].audience == "https://a-service.run.app"

@@ -32,6 +32,13 @@ run "cloud_build_may_do_little_on_the_whole_project" {
   }
 }
 
+run "cloud_build_sees_whether_the_deployment_is_well" {
+  assert {
+    condition     = google_project_iam_custom_role.doctor.permissions == toset(["cloudscheduler.jobs.get", "compute.projects.get", "compute.regions.get", "monitoring.timeSeries.list"]) && google_project_iam_member.doctor.member == google_service_account.build.member
+    error_message = "The smoke test learns nothing, or may more than look."
+  }
+}
+
 run "the_key_ring_is_another_one_each_time_all_is_made_anew" {
   assert {
     condition     = can(regex("^studio-20[0-9]{12}$", google_kms_key_ring.this.name)) && google_kms_key_ring.this.name == terraform_data.ring.output

@@ -45,6 +45,20 @@ run "dead_letters_are_moved_and_kept" {
   }
 }
 
+run "who_looks_takes_nothing" {
+  variables {
+    viewers = { build = "studio-build@a-project.iam.gserviceaccount.com" }
+  }
+  assert {
+    condition     = length(google_pubsub_topic_iam_member.viewer) == 6 && alltrue([for m in concat(values(google_pubsub_topic_iam_member.viewer), values(google_pubsub_subscription_iam_member.viewer)) : m.role == "roles/pubsub.viewer" && m.member == "serviceAccount:studio-build@a-project.iam.gserviceaccount.com"])
+    error_message = "It does not see every topic, or may more than look."
+  }
+  assert {
+    condition     = toset([for m in google_pubsub_subscription_iam_member.viewer : m.subscription]) == toset(["studio-requests-cpu", "studio-requests-gpu-t4", "studio-dead-letters"])
+    error_message = "It does not see every subscription."
+  }
+}
+
 run "without_bigquery_there_is_none" {
   command = plan
   assert {

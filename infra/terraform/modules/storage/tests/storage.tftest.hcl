@@ -57,6 +57,34 @@ run "a_tenant_reaches_its_own_buckets_only" {
   }
 }
 
+run "clients_of_s3_may_list_buckets_and_nothing_else_of_the_project" {
+  assert {
+    condition     = keys(google_project_iam_member.listing) == ["vision"] && google_project_iam_member.listing["vision"].member == google_service_account.client["vision"].member && google_project_iam_custom_role.listing["this"].permissions == toset(["storage.buckets.list"])
+    error_message = "The StudioML client does not start, or may more, or others may."
+  }
+}
+
+run "who_looks_sees_no_object" {
+  variables {
+    viewers = { build = "studio-build@a-project.iam.gserviceaccount.com" }
+  }
+  assert {
+    condition     = toset([for m in google_storage_bucket_iam_member.viewer : "${m.bucket} ${m.role} ${m.member}"]) == toset([for b in ["acme-speech", "acme-vision"] : "${b} roles/storage.bucketViewer serviceAccount:studio-build@a-project.iam.gserviceaccount.com"])
+    error_message = "The smoke test does not see whether notices are sent, or may see objects."
+  }
+}
+
+run "without_s3_nobody_lists_buckets" {
+  command = plan
+  variables {
+    tenants = [{ name = "vision", store = "acme-vision", metadata = "acme-vision-metadata" }]
+  }
+  assert {
+    condition     = length(google_project_iam_custom_role.listing) + length(google_project_iam_member.listing) == 0
+    error_message = "A role that nobody needs."
+  }
+}
+
 run "hmac_keys_go_to_secret_manager_and_to_no_output" {
   assert {
     condition     = keys(google_storage_hmac_key.client) == ["vision"] && output.s3_secrets == { vision = "studio-s3-vision" }
