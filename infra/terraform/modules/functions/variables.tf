@@ -105,7 +105,7 @@ variable "relay_schedule" {
 
 variable "relay_instances" {
   description = <<-EOT
-    The bridge's instances: least 0 runs one only while there is work, and for half a minute of each; 1 keeps one warm with its
+    The bridge's instances: least 0 runs one only while there is work, and for relay_idle of each; 1 keeps one warm with its
     CPU, the worker form for clusters where requests come all the time: there is then always one that takes them at once.
   EOT
   type        = object({ least = optional(number, 0), most = optional(number, 4) })
