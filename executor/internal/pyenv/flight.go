@@ -27,8 +27,7 @@ type buildFunc func(ctx context.Context, log io.Writer) (Environment, error)
 // join starts fn or takes part in the one that flies. It returns early when ctx ends, but the last caller to leave waits
 // until the build that it thereby cancelled has ended.
 func (f *flights) join(ctx context.Context, key string, log io.Writer, fn buildFunc) (Environment, error) {
-	fl := f.board(ctx, key, fn)
-	leaveLog := fl.logs.add(log)
+	fl, leaveLog := f.board(ctx, key, log, fn)
 	defer leaveLog()
 	select {
 	case <-fl.done:
@@ -41,15 +40,17 @@ func (f *flights) join(ctx context.Context, key string, log io.Writer, fn buildF
 	}
 }
 
-func (f *flights) board(ctx context.Context, key string, fn buildFunc) *flight {
+// board lets the log listen before anything is said: who starts a build hears all of it.
+func (f *flights) board(ctx context.Context, key string, log io.Writer, fn buildFunc) (fl *flight, leaveLog func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if fl, ok := f.flying[key]; ok {
 		fl.callers++
-		return fl
+		return fl, fl.logs.add(log)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the first caller may leave before the others
-	fl := &flight{callers: 1, cancel: cancel, done: make(chan struct{})}
+	fl = &flight{callers: 1, cancel: cancel, done: make(chan struct{})}
+	leaveLog = fl.logs.add(log)
 	if f.flying == nil {
 		f.flying = map[string]*flight{}
 	}
@@ -59,7 +60,7 @@ func (f *flights) board(ctx context.Context, key string, fn buildFunc) *flight {
 		fl.env, fl.err = fn(ctx, &fl.logs)
 		f.land(key, fl)
 	}()
-	return fl
+	return fl, leaveLog
 }
 
 // leave tells whether the caller was the last.
