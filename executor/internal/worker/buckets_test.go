@@ -61,7 +61,9 @@ func TestABucketOfAnotherTenantIsRefused(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.withOther()
-			d, err := b.worker.Handle(t.Context(), b.submit(submission{key: "k1", script: "print('ran')", artifacts: tc.artifacts, config: tc.config}))
+			m := b.submit(submission{key: "k1", script: "print('ran')", artifacts: tc.artifacts, config: tc.config})
+			m.RelayedAt = m.RelayedAt.Add(-policyLag)
+			d, err := b.worker.Handle(t.Context(), m)
 			var refusal *admission.Refusal
 			if tc.reason != "" {
 				if d != DeadLetter || !errors.As(err, &refusal) || refusal.Reason != tc.reason {
