@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/json"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/infra/check/internal/repo"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
-	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 )
 
 // deployment is that of a pool's overlay.
@@ -126,14 +126,12 @@ func mounts(c corev1.Container, others ...string) (paths []string) {
 // A pod must hold what its pool says that its experiments have.
 func TestAPodHasWhatItsPoolPromises(t *testing.T) {
 	t.Parallel()
-	var env corev1.ConfigMap
-	repo.Find(t, repo.Build(t, filepath.Join(repo.Root(t), "infra/kubernetes/overlays/cluster")), "ConfigMap", "studioml-env", &env)
-	list, err := pool.Parse(env.Data["POOLS"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, folder := range pools(t) {
+	for _, folder := range repo.Folders(t) {
 		d, c := deployment(t, folder)
+		list, err := pool.Parse(promises(t, folder))
+		if err != nil {
+			t.Fatalf("%s: %v", folder, err)
+		}
 		p, ok := list.Find(setting(t, c, "POOL"))
 		if !ok || d.Name != "executor-"+p.Name || d.Spec.Template.Spec.NodeSelector["studio-pool"] != p.Name {
 			t.Errorf("%s: is the pool %+v", folder, p)
@@ -144,11 +142,27 @@ func TestAPodHasWhatItsPoolPromises(t *testing.T) {
 			t.Errorf("%s: asks %v, limits %v; the pool promises %+v", folder, ask, limit, p)
 		}
 	}
-	var tenants corev1.ConfigMap
-	repo.Find(t, repo.Build(t, filepath.Join(repo.Root(t), "infra/kubernetes/overlays/cluster")), "ConfigMap", "studioml-tenants", &tenants)
-	if _, err := tenant.Parse([]byte(tenants.Data["tenants.json"])); err != nil {
-		t.Error(err)
+}
+
+// promises are the pools: those that overlays are rendered of, and those of the plain file's own ConfigMap.
+func promises(t *testing.T, folder string) string {
+	t.Helper()
+	if filepath.Base(folder) == "plain" {
+		return shared(t, repo.Build(t, folder), "studioml-env")["POOLS"]
 	}
+	var deployment struct{ Pools json.RawMessage }
+	if err := json.Unmarshal(repo.Read(t, "infra/kubernetes/example/deployment.json"), &deployment); err != nil {
+		t.Fatal(err)
+	}
+	return string(deployment.Pools)
+}
+
+// shared are the data of a ConfigMap.
+func shared(t *testing.T, manifests [][]byte, name string) map[string]string {
+	t.Helper()
+	var m corev1.ConfigMap
+	repo.Find(t, manifests, "ConfigMap", name, &m)
+	return m.Data
 }
 
 // Overlays in the repository are those of the example, as the renderer writes them.

@@ -97,7 +97,7 @@ func schema(t *testing.T) []byte {
 func pools(t *testing.T) (found []string) {
 	t.Helper()
 	for _, folder := range repo.Folders(t) {
-		if name := filepath.Base(folder); name != "cluster" && name != "plain" {
+		if filepath.Base(folder) != "plain" {
 			found = append(found, folder)
 		}
 	}

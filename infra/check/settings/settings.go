@@ -72,7 +72,11 @@ func Terraform(hcl, begin string) ([]string, error) {
 		names = append(names, m[1])
 	}
 	for _, m := range regexp.MustCompile(`local\.([a-z]+)\b`).FindAllStringSubmatch(block, -1) {
-		more, err := Terraform(hcl, "\n  "+m[1]+" = {")
+		value := regexp.MustCompile(`(?m)^  ` + m[1] + ` += [^{\n]*(?:\{\}[^{\n]*)?\{`).FindString(hcl) // {} is the other case of a condition
+		if value == "" {
+			return nil, fmt.Errorf("there is no map %s", m[1])
+		}
+		more, err := Terraform(hcl, value)
 		if err != nil {
 			return nil, err
 		}

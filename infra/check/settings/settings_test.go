@@ -52,12 +52,9 @@ func TestManifestsSetWhatTheExecutorReadsAndAllThatItRequires(t *testing.T) {
 	t.Parallel()
 	executor := programs(t)["executor"]
 	var shared corev1.ConfigMap
-	repo.Find(t, repo.Build(t, filepath.Join(repo.Root(t), "infra/kubernetes/overlays/cluster")), "ConfigMap", "studioml-env", &shared)
+	repo.Find(t, repo.Build(t, filepath.Join(repo.Root(t), "infra/kubernetes/plain")), "ConfigMap", "studioml-env", &shared)
 	n := 0
 	for _, folder := range repo.Folders(t) {
-		if filepath.Base(folder) == "cluster" {
-			continue
-		}
 		var d appsv1.Deployment
 		repo.Find(t, repo.Build(t, folder), "Deployment", "executor-", &d)
 		c := d.Spec.Template.Spec.Containers[0]
@@ -127,7 +124,7 @@ func TestMistakesOfSettingsAreFound(t *testing.T) {
 		"the broker's address is not set":  {`name = "AMQP_URL"`, `name = "AMQP_URI"`, blocks[1].begin, "report", "does not set AMQP_URL"},
 		"a program that is not there":      {"\n    report = {", "\n    reports = {", blocks[1].begin, "report", "there is no"},
 		"a setting of another program":     {"EVENTS_TOPIC = var.topics.events })", "EVENTS_TOPIC = var.topics.events, POOLS = 1 })", blocks[2].begin, "finalize", "sets POOLS"},
-		"a map that is not in this module": {"merge(local.common, { EVENTS", "merge(local.comon, { EVENTS", blocks[2].begin, "finalize", "there is no"},
+		"a map that is not in this module": {"merge(local.common, { EVENTS", "merge(local.comon, { EVENTS", blocks[2].begin, "finalize", "there is no map comon"},
 	} {
 		broken := strings.Replace(hcl, tc.old, tc.new, 1)
 		if err := check(all, broken, tc.begin, tc.program); broken == hcl || err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -12,7 +12,6 @@ import (
 var projectRoles = map[string]string{
 	"module.gke.google_project_iam_member.nodes roles/container.defaultNodeServiceAccount": "nodes write logs and metrics, which have no policy of their own",
 	"module.project.google_project_iam_member.build roles/logging.logWriter":               "logs have no policy of their own",
-	"module.project.google_project_iam_member.build roles/container.developer":             "clusters have no policy of their own",
 	"module.project.google_project_iam_member.build a role of ours":                        "clusters have no policy of their own",
 	"module.project.google_project_iam_member.doctor a role of ours":                       "the scheduler's job, quotas and metrics have no policy of their own",
 	"module.storage.google_project_iam_member.listing a role of ours":                      "buckets are listed by project, and the StudioML client begins with that",

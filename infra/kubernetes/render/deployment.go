@@ -6,22 +6,13 @@ import (
 	"fmt"
 
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
-	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
 )
 
 // deployment is Terraform's output of that name. Members that are not for Kubernetes are passed over.
 type deployment struct {
-	Project  string            `json:"project"`
-	Registry string            `json:"registry"`
-	Pools    json.RawMessage   `json:"pools"`
-	Tenants  json.RawMessage   `json:"tenants"`
-	Accounts map[string]string `json:"service_accounts"`
-	// ClearText is whether requests in clear are let in.
-	ClearText bool `json:"clear_text_messages"`
-	// Topics is the name of each topic, by what it is for.
-	Topics map[string]string `json:"topics"`
-	// Ranges are the networks', by what is in them.
-	Ranges map[string]string `json:"ranges"`
+	Project  string          `json:"project"`
+	Registry string          `json:"registry"`
+	Pools    json.RawMessage `json:"pools"`
 
 	pools    pool.List
 	machines map[string]machine
@@ -35,14 +26,14 @@ type machine struct {
 // defaultMaxNodes is the pools' default in Terraform.
 const defaultMaxNodes = 10
 
-// parse reads it with the programs' own parsers, so that what is rendered is what they take.
+// parse reads the pools with the programs' own parser, so that what is rendered is what they take.
 func parse(text []byte) (*deployment, error) {
 	var d deployment
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("not a deployment: %w", err)
 	}
 	var err error
-	for name, value := range map[string]string{"project": d.Project, "registry": d.Registry, "service_accounts.executor": d.Accounts["executor"], "ranges.nodes": d.Ranges["nodes"]} {
+	for name, value := range map[string]string{"project": d.Project, "registry": d.Registry} {
 		if value == "" {
 			err = errors.Join(err, fmt.Errorf("%s is missing", name))
 		}
@@ -50,8 +41,7 @@ func parse(text []byte) (*deployment, error) {
 	var poolErr, machineErr error
 	d.pools, poolErr = pool.Parse(string(d.Pools))
 	d.machines, machineErr = machines(d.Pools)
-	_, tenantErr := tenant.Parse(d.Tenants)
-	return &d, errors.Join(err, poolErr, machineErr, tenantErr)
+	return &d, errors.Join(err, poolErr, machineErr)
 }
 
 func machines(text []byte) (map[string]machine, error) {
@@ -71,17 +61,4 @@ func machines(text []byte) (map[string]machine, error) {
 		found[p.Name] = m
 	}
 	return found, nil
-}
-
-// programsPools are the pools as the programs take them, without what is Terraform's.
-func (d *deployment) programsPools() (string, error) {
-	var list []map[string]any
-	if err := json.Unmarshal(d.Pools, &list); err != nil {
-		return "", fmt.Errorf("read the pools: %w", err)
-	}
-	for _, p := range list {
-		delete(p, "machine")
-	}
-	text, err := json.Marshal(list)
-	return string(text), err
 }

@@ -1,5 +1,5 @@
-// Command render writes the kustomize overlays of a deployment from what Terraform says of it: deployment.json, as
-// `terraform output -json deployment` prints it. overlays/cluster has what its pools share, overlays/<pool> the rest.
+// Command render writes a kustomize overlay for each pool of a deployment from what Terraform says of it: deployment.json, as
+// `terraform output -json deployment` prints it. What pools share, Terraform makes (infra/terraform/modules/cluster).
 //
 //	go run ./infra/kubernetes/render [-image REFERENCE] deployment.json FOLDER
 //

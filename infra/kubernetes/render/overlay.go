@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -23,9 +22,6 @@ const header = "# Rendered by `go run ./infra/kubernetes/render`; change the dep
 // overlays are all files, by their names.
 func (d *deployment) overlays(image string) (map[string][]byte, error) {
 	files := map[string]any{}
-	if err := d.cluster(files); err != nil {
-		return nil, err
-	}
 	for _, p := range d.pools {
 		if p.Kind == pool.KindGKE {
 			files[filepath.Join(p.Name, "kustomization.yaml")] = d.overlay(p, image)
@@ -45,46 +41,6 @@ func (d *deployment) overlays(image string) (map[string][]byte, error) {
 	return texts, nil
 }
 
-// cluster adds the settings that all executors share, and binds their account to Google's.
-func (d *deployment) cluster(files map[string]any) error {
-	pools, err := d.programsPools()
-	if err != nil {
-		return err
-	}
-	var tenants bytes.Buffer
-	if err := json.Indent(&tenants, d.Tenants, "", "  "); err != nil {
-		return fmt.Errorf("read the tenants: %w", err)
-	}
-	settings := object{
-		"GOOGLE_CLOUD_PROJECT": d.Project, "POOLS": pools, "CLEAR_TEXT_MESSAGES": strconv.FormatBool(d.ClearText), "LOG_LEVEL": "INFO",
-	}
-	for topic, setting := range map[string]string{"events": "EVENTS_TOPIC", "dead_letters": "DEAD_LETTER_TOPIC", "reports": "REPORTS_TOPIC"} {
-		if name := d.Topics[topic]; name != "" {
-			settings[setting] = name
-		}
-	}
-	files["cluster/settings.yaml"] = object{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": "studioml-env"}, "data": settings,
-	}
-	files["cluster/tenants.yaml"] = object{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": "studioml-tenants"},
-		"data": object{"tenants.json": tenants.String() + "\n"},
-	}
-	files["cluster/kustomization.yaml"] = kustomization(object{
-		"resources": []string{"../../cluster", "settings.yaml", "tenants.yaml"},
-		"patches": []object{
-			patch("ServiceAccount", "executor", object{
-				"metadata": object{"name": "executor", "annotations": object{"iam.gke.io/gcp-service-account": d.Accounts["executor"]}},
-			}),
-			{"target": object{"kind": "NetworkPolicy", "name": "executor"}, "patch": controlPlane + d.Ranges["nodes"] + "\n"},
-		},
-	})
-	return nil
-}
-
-// controlPlane sets the range in which the control plane has its address, that of the nodes: the last rule's.
-const controlPlane = "- op: replace\n  path: /spec/egress/4/to/0/ipBlock/cidr\n  value: "
-
 func kustomization(content object) object {
 	all := object{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": "studio"}
 	maps.Copy(all, content)
@@ -94,9 +50,6 @@ func kustomization(content object) object {
 // patch is a strategic merge, or a JSON merge where the kind is a custom one.
 func patch(kind, name string, content object) object {
 	version := map[string]string{"Deployment": "apps/v1", "ScaledObject": "keda.sh/v1alpha1"}[kind]
-	if version == "" {
-		version = "v1"
-	}
 	whole := object{"apiVersion": version, "kind": kind}
 	maps.Copy(whole, content)
 	text, err := yaml.Marshal(whole)

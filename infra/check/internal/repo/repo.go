@@ -36,7 +36,7 @@ func Read(t *testing.T, name string) []byte {
 	return text
 }
 
-// Folders are those that kustomize builds for a cluster; the base is not applied by itself.
+// Folders are those that kustomize builds for a cluster, each with a Deployment; base and cluster are not applied by themselves.
 func Folders(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(Root(t), "infra/kubernetes/overlays/*"))

@@ -20,6 +20,16 @@ provider "google-beta" {
   region  = var.region
 }
 
+data "google_client_config" "this" {}
+
+# The cluster is reached by its DNS name, whose certificate every machine trusts; who may reach it is IAM's matter.
+provider "helm" {
+  kubernetes {
+    host  = "https://${module.gke.cluster.endpoint}"
+    token = data.google_client_config.this.access_token
+  }
+}
+
 locals {
   labels = merge({ app = "studio-cloud-runner" }, var.labels)
 
@@ -36,6 +46,7 @@ module "project" {
   project = var.project
   region  = var.region
   name    = var.name
+  kms_key = var.kms_key
   labels  = local.labels
 }
 
@@ -68,8 +79,9 @@ module "storage" {
   tenants         = var.tenants
   artifacts_topic = module.pubsub.topics.artifacts
 
+  restore          = { days = var.storage.restore_days, versions = var.storage.restore_versions }
   soft_delete_days = var.storage.soft_delete_days
-  lifecycle_days   = { for what, days in var.storage : what => days if what != "soft_delete_days" }
+  lifecycle_days   = { for what, days in var.storage : what => days if !contains(["restore_days", "restore_versions", "soft_delete_days"], what) }
 
   service_agent = module.project.service_agents.storage
   viewers       = { build = module.project.build_service_account }
@@ -178,6 +190,19 @@ module "executor" {
   labels                = local.labels
 }
 
+module "cluster" {
+  source              = "../../modules/cluster"
+  project             = module.project.project
+  pools_json          = jsonencode(local.pools)
+  tenants_json        = jsonencode(local.tenants)
+  clear_text_messages = var.clear_text_messages
+  topics              = { events = module.pubsub.topics.events, dead_letters = module.pubsub.topics.dead_letters, reports = module.pubsub.topics.reports }
+  nodes_range         = module.network.subnets["nodes"].range
+  node_selector       = module.gke.management_labels
+  service_accounts    = { executor = module.executor.service_account, keda = module.executor.keda_service_account }
+  build_users         = module.project.build_users
+}
+
 module "observability" {
   source                    = "../../modules/observability"
   providers                 = { google = google, google.billing = google.billing }
@@ -210,7 +235,6 @@ locals {
       build    = module.project.build_service_account
       nodes    = module.gke.nodes_service_account
     }, { for r in module.rabbitmq : "rabbitmq" => r.service_account })
-    ranges      = { nodes = module.network.subnets["nodes"].range }
     topics      = module.pubsub.topics
     requests    = module.pubsub.requests
     services    = module.functions.services

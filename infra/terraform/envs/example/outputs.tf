@@ -5,7 +5,7 @@ output "deployment" {
 
 output "build" {
   description = "The command that builds and deploys, from a clone of the repository."
-  value       = "gcloud builds submit --project ${var.project} --region ${var.region} --config cloudbuild.yaml --service-account projects/${var.project}/serviceAccounts/${module.project.build_service_account} --gcs-source-staging-dir gs://${module.project.config_bucket}/source --substitutions _REGION=${var.region},_NAME=${var.name}"
+  value       = "gcloud builds submit --project ${var.project} --region ${var.region} --config cloudbuild.yaml --service-account projects/${var.project}/serviceAccounts/${module.project.build_service_account} --gcs-source-staging-dir gs://${module.project.config_bucket}/source --substitutions _NAME=${var.name}"
 }
 
 output "clients" {

@@ -200,12 +200,15 @@ variable "relay_idle" {
 
 variable "storage" {
   description = <<-EOT
-    What is kept how long in the buckets (modules/storage): soft_delete_days, for which a deleted or overwritten object of a store
-    can be brought back (0, or 7 to 90); and days after which older versions of records go, blobs that clients upload again go,
-    and results become Nearline and Coldline. Null leaves these as they are. Results are never deleted.
+    What is kept how long in the buckets (modules/storage): restore_days, for which what was deleted or overwritten in a store can be
+    brought back, at most restore_versions of an object that is still there; soft_delete_days, for which every overwritten
+    checkpoint is kept, too (0, or 7 to 90); days after which older versions of records go, blobs that clients upload again go, and
+    results become Nearline and Coldline, where null leaves them as they are. Results are never deleted.
   EOT
   type = object({
-    soft_delete_days = optional(number, 7)
+    restore_days     = optional(number, 7)
+    restore_versions = optional(number, 2)
+    soft_delete_days = optional(number, 0)
     record_versions  = optional(number, 30)
     blobs            = optional(number)
     nearline         = optional(number, 60)
@@ -239,8 +242,8 @@ variable "alert_emails" {
 }
 
 variable "budget" {
-  description = "Monthly budget: billing account, amount and currency; null for none."
-  type        = object({ billing_account = string, amount = number, currency = optional(string, "USD") })
+  description = "Monthly budget: billing account and amount, in the account's currency; null for none."
+  type        = object({ billing_account = string, amount = number, currency = optional(string) })
   default     = null
 }
 

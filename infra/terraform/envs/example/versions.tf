@@ -11,5 +11,9 @@ terraform {
       source  = "hashicorp/google-beta"
       version = ">= 6.50, < 8"
     }
+    helm = {
+      source  = "hashicorp/helm"
+      version = "~> 2.17"
+    }
   }
 }

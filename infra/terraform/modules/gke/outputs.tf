@@ -7,6 +7,11 @@ output "cluster" {
   }
 }
 
+output "management_labels" {
+  description = "Labels of the management nodes, once they are there: for the selectors of what the cluster itself needs."
+  value       = google_container_node_pool.management.node_config[0].labels
+}
+
 output "workload_pool" {
   description = "Workload Identity's pool, for grants to Kubernetes' service accounts."
   # Through the cluster: the pool exists with a project's first cluster only.

@@ -112,6 +112,7 @@ resource "google_container_node_pool" "management" {
     }
     kubelet_config {
       cpu_manager_policy                     = "none"
+      cpu_cfs_quota                          = true # providers before 7.6 take it for false where it is not said
       insecure_kubelet_readonly_port_enabled = "FALSE"
     }
   }
@@ -205,6 +206,7 @@ resource "google_container_node_pool" "pool" {
     }
     kubelet_config {
       cpu_manager_policy                     = "none"
+      cpu_cfs_quota                          = true # providers before 7.6 take it for false where it is not said
       insecure_kubelet_readonly_port_enabled = "FALSE"
       pod_pids_limit                         = 16384 # data loaders of many experiments
     }

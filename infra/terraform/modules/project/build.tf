@@ -21,12 +21,22 @@ resource "google_storage_bucket_iam_member" "build" {
   member = google_service_account.build.member
 }
 
+# Finding the cluster, and speaking with it by its DNS name. What may then be done in it is a role of Kubernetes (modules/cluster).
+# A role's name is taken for weeks after it was deleted, so it holds what no other account has.
+resource "google_project_iam_custom_role" "build" {
+  project     = var.project
+  role_id     = "${replace(var.name, "-", "_")}_build_${google_service_account.build.unique_id}"
+  title       = "${var.name} build"
+  description = "Reaches the cluster's control plane."
+  permissions = ["container.clusters.connect", "container.clusters.get"]
+}
+
 # Logs and clusters have no policies of their own: both can only be granted on the project.
 resource "google_project_iam_member" "build" {
-  for_each = toset(["roles/logging.logWriter", "roles/container.developer"])
+  for_each = { logs = "roles/logging.logWriter", cluster = google_project_iam_custom_role.build.id }
 
   project = var.project
-  role    = each.key
+  role    = each.value
   member  = google_service_account.build.member
 }
 

@@ -5,9 +5,9 @@ locals {
   apis = toset([
     "artifactregistry.googleapis.com", "bigquery.googleapis.com", "billingbudgets.googleapis.com", "cloudbuild.googleapis.com",
     "cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "cloudscheduler.googleapis.com", "compute.googleapis.com",
-    "container.googleapis.com", "containerscanning.googleapis.com", "eventarc.googleapis.com", "iam.googleapis.com",
+    "container.googleapis.com", "eventarc.googleapis.com", "iam.googleapis.com", "iamcredentials.googleapis.com",
     "iap.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "oslogin.googleapis.com", "pubsub.googleapis.com",
-    "run.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com", "workflows.googleapis.com",
+    "run.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com", "workflowexecutions.googleapis.com", "workflows.googleapis.com",
   ])
 }
 
@@ -19,10 +19,12 @@ resource "google_project_service" "this" {
   disable_on_destroy = false # others in the project may use it
 }
 
+# Images are scanned by the build: Google's own scanner (containerscanning) is paid for with each image.
+
 # A service agent is there once something has used its API; these are needed before.
 resource "google_project_service_identity" "this" {
   provider = google-beta
-  for_each = toset(["pubsub.googleapis.com", "eventarc.googleapis.com"])
+  for_each = toset(concat(["pubsub.googleapis.com", "eventarc.googleapis.com"], var.kms_key == null ? [] : ["container.googleapis.com"]))
 
   project = var.project
   service = google_project_service.this[each.key].service
@@ -44,6 +46,29 @@ resource "google_project_iam_member" "eventarc" {
   project = var.project
   role    = "roles/eventarc.serviceAgent"
   member  = google_project_service_identity.this["eventarc.googleapis.com"].member
+}
+
+# Those who keep things at rest encrypt them with a key of one's own as these agents.
+resource "google_kms_crypto_key_iam_member" "at_rest" {
+  for_each = var.kms_key == null ? {} : {
+    storage = data.google_storage_project_service_account.this.email_address
+    pubsub  = google_project_service_identity.this["pubsub.googleapis.com"].email
+    compute = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
+    gke     = "service-${data.google_project.this.number}@container-engine-robot.iam.gserviceaccount.com"
+  }
+
+  crypto_key_id = var.kms_key
+  role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+  member        = "serviceAccount:${each.value}"
+
+  lifecycle {
+    precondition {
+      condition     = strcontains(var.kms_key, "/locations/${var.region}/")
+      error_message = "kms_key ${var.kms_key} must be in ${var.region}, where everything is that it encrypts."
+    }
+  }
+
+  depends_on = [google_project_service.this, google_project_service_identity.this]
 }
 
 resource "google_artifact_registry_repository" "this" {

@@ -1,7 +1,7 @@
 output "project" {
   description = "The project's id, once its APIs are on."
   value       = var.project
-  depends_on  = [google_project_service.this, google_project_iam_member.eventarc]
+  depends_on  = [google_project_service.this, google_project_iam_member.eventarc, google_kms_crypto_key_iam_member.at_rest]
 }
 
 output "registry" {
@@ -21,6 +21,11 @@ output "config_bucket" {
 output "build_service_account" {
   description = "E-mail of the account that Cloud Build runs as."
   value       = google_service_account.build.email
+}
+
+output "build_users" {
+  description = "Who that account is to Kubernetes: its e-mail, or its unique id where a token does not tell the e-mail."
+  value       = [google_service_account.build.email, google_service_account.build.unique_id]
 }
 
 output "signing_key" {

@@ -30,6 +30,17 @@ variable "keep_images" {
   }
 }
 
+variable "kms_key" {
+  description = "Cloud KMS key of what is kept (projects/…/locations/REGION/keyRings/…/cryptoKeys/…), which Google's service agents are let use; null for Google's own keys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
+    error_message = "kms_key is the key's whole name: projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY."
+  }
+}
+
 variable "labels" {
   description = "Labels of all resources."
   type        = map(string)

@@ -21,6 +21,7 @@ mock_provider "google" {
   alias = "billing"
 }
 mock_provider "google-beta" {}
+mock_provider "helm" {}
 
 variables {
   project = "example-project"

@@ -23,8 +23,12 @@ run "the_project_is_made_ready" {
 
 run "cloud_build_may_do_little_on_the_whole_project" {
   assert {
-    condition     = toset(keys(google_project_iam_member.build)) == toset(["roles/logging.logWriter", "roles/container.developer"])
+    condition     = { for what, m in google_project_iam_member.build : what => m.role } == { logs = "roles/logging.logWriter", cluster = google_project_iam_custom_role.build.id }
     error_message = "Cloud Build has other roles on the project."
+  }
+  assert {
+    condition     = google_project_iam_custom_role.build.permissions == toset(["container.clusters.connect", "container.clusters.get"]) && strcontains(google_project_iam_custom_role.build.role_id, google_service_account.build.unique_id)
+    error_message = "Cloud Build may more than reach the cluster, or a deployment made anew finds its role's name taken."
   }
   assert {
     condition     = google_artifact_registry_repository_iam_member.build.role == "roles/artifactregistry.writer" && toset(keys(google_kms_crypto_key_iam_member.build)) == toset(["roles/cloudkms.signerVerifier", "roles/cloudkms.viewer"])
@@ -44,6 +48,32 @@ run "the_key_ring_is_another_one_each_time_all_is_made_anew" {
     condition     = can(regex("^studio-20[0-9]{12}$", google_kms_key_ring.this.name)) && google_kms_key_ring.this.name == terraform_data.ring.output
     error_message = "A key ring whose name is taken for ever once it was destroyed: ${google_kms_key_ring.this.name}"
   }
+}
+
+run "who_keeps_things_may_encrypt_them" {
+  variables {
+    kms_key = "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+  }
+  assert {
+    condition     = toset(keys(google_kms_crypto_key_iam_member.at_rest)) == toset(["storage", "pubsub", "compute", "gke"]) && alltrue([for m in google_kms_crypto_key_iam_member.at_rest : m.crypto_key_id == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"])
+    error_message = "With a key of one's own the first bucket, topic, disk or cluster would be refused."
+  }
+}
+
+run "a_key_of_another_region_is_refused" {
+  command = plan
+  variables {
+    kms_key = "projects/a-project/locations/us-east1/keyRings/r/cryptoKeys/k"
+  }
+  expect_failures = [google_kms_crypto_key_iam_member.at_rest]
+}
+
+run "half_a_key_name_is_refused" {
+  command = plan
+  variables {
+    kms_key = "k"
+  }
+  expect_failures = [var.kms_key]
 }
 
 run "a_second_apply_changes_nothing" {
