@@ -111,7 +111,10 @@ resource "google_cloud_run_v2_job" "pool" {
 
   lifecycle {
     # Rollouts are Cloud Build's: an apply after one changes nothing.
-    ignore_changes = [template[0].template[0].containers[0].image, client, client_version]
+    ignore_changes = [
+      template[0].template[0].containers[0].image, template[0].template[0].containers[0].name, template[0].labels,
+      template[0].annotations, client, client_version,
+    ]
 
     precondition {
       condition     = each.value.gpus == 0

@@ -50,7 +50,7 @@ locals {
       image   = "finalize"
       timeout = "120s"
       cpu     = "1"
-      memory  = "256Mi"
+      memory  = "512Mi" # the least in the second generation
       least   = 0
       most    = 20
       calls   = 20
@@ -168,7 +168,10 @@ resource "google_cloud_run_v2_service" "this" {
 
   lifecycle {
     # Rollouts are Cloud Build's: an apply after one changes nothing.
-    ignore_changes = [template[0].containers[0].image, template[0].revision, client, client_version]
+    ignore_changes = [
+      template[0].containers[0].image, template[0].containers[0].name, template[0].revision, template[0].labels,
+      template[0].annotations, client, client_version,
+    ]
 
     precondition {
       condition     = length("${var.name}-${each.key}") <= 49
@@ -199,6 +202,10 @@ resource "google_secret_manager_secret" "tenants" {
 resource "google_secret_manager_secret_version" "tenants" {
   secret      = google_secret_manager_secret.tenants.id
   secret_data = var.tenants_json
+
+  lifecycle {
+    create_before_destroy = true # the latest version is there at any time
+  }
 }
 
 resource "google_secret_manager_secret_iam_member" "mounted" {

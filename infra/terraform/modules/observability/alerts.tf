@@ -5,13 +5,13 @@ locals {
 
   subscription = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id="
 
-  # above: fires when more than that for as long; absent: fires when nothing comes for as long.
+  # above: fires when more than that lasts as long; absent: fires when nothing comes for as long.
   alerts = {
     dead-letters = {
       title    = "Requests became dead letters"
       filter   = "${local.subscription}\"${var.dead_letters_subscription}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
       above    = 0
-      for      = "300s"
+      lasts    = "300s"
       align    = "ALIGN_MAX"
       severity = "WARNING"
     }
@@ -19,7 +19,7 @@ locals {
       title    = "A request has waited or run for more than ${var.oldest_hours} hours"
       filter   = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=one_of(${join(",", [for s in values(var.requests) : "\"${s}\""])}) AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       above    = var.oldest_hours * 3600
-      for      = "900s"
+      lasts    = "900s"
       align    = "ALIGN_MAX"
       severity = "WARNING"
     }
@@ -34,7 +34,7 @@ locals {
       title    = "The relay fails: RabbitMQ or Pub/Sub is not reached, or its settings are wrong"
       filter   = "resource.type=\"cloud_run_revision\" AND ${local.log.relay_faults}"
       above    = 2
-      for      = "600s"
+      lasts    = "600s"
       align    = "ALIGN_DELTA"
       severity = "ERROR"
     }
@@ -42,7 +42,7 @@ locals {
       title    = "Experiments are lost: the infrastructure failed them too often"
       filter   = "resource.type=one_of(\"k8s_container\",\"cloud_run_job\") AND ${local.log.lost}"
       above    = 0
-      for      = "0s"
+      lasts    = "0s"
       align    = "ALIGN_DELTA"
       severity = "ERROR"
     }
@@ -50,7 +50,7 @@ locals {
       title    = "A GPU went bad and was taken out of use"
       filter   = "resource.type=one_of(\"k8s_container\",\"cloud_run_job\") AND ${local.log.gpu_bad}"
       above    = 0
-      for      = "0s"
+      lasts    = "0s"
       align    = "ALIGN_DELTA"
       severity = "WARNING"
     }
@@ -58,7 +58,7 @@ locals {
       title    = "Reports to experimenters wait for more than 10 minutes"
       filter   = "${local.subscription}\"${var.reports_subscription}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       above    = 600
-      for      = "300s"
+      lasts    = "300s"
       align    = "ALIGN_MAX"
       severity = "WARNING"
     }
@@ -73,6 +73,13 @@ resource "google_monitoring_notification_channel" "email" {
   type         = "email"
   labels       = { email_address = each.key }
   user_labels  = var.labels
+}
+
+# Google knows a metric some minutes after it was made, and refuses an alert before. The cluster takes longer.
+resource "terraform_data" "metrics_known" {
+  input = var.cluster
+
+  depends_on = [google_logging_metric.counter, google_logging_metric.sum]
 }
 
 resource "google_monitoring_alert_policy" "this" {
@@ -94,8 +101,8 @@ resource "google_monitoring_alert_policy" "this" {
         filter                  = condition_threshold.value.filter
         comparison              = "COMPARISON_GT"
         threshold_value         = condition_threshold.value.above
-        duration                = condition_threshold.value.for
-        evaluation_missing_data = condition_threshold.value.for == "0s" ? null : "EVALUATION_MISSING_DATA_INACTIVE"
+        duration                = condition_threshold.value.lasts
+        evaluation_missing_data = condition_threshold.value.lasts == "0s" ? null : "EVALUATION_MISSING_DATA_INACTIVE"
         aggregations {
           alignment_period     = "300s"
           per_series_aligner   = condition_threshold.value.align
@@ -130,6 +137,8 @@ resource "google_monitoring_alert_policy" "this" {
   alert_strategy {
     auto_close = "86400s"
   }
+
+  depends_on = [terraform_data.metrics_known]
 }
 
 resource "google_billing_budget" "this" {
@@ -137,7 +146,7 @@ resource "google_billing_budget" "this" {
   for_each = var.budget == null ? {} : { this = var.budget }
 
   billing_account = each.value.billing_account
-  display_name    = "${var.name}: ${var.project} (runbook: ${var.runbooks}/budget.md)"
+  display_name    = "${var.name}: ${var.project}" # of 60 characters at most
 
   budget_filter {
     projects        = ["projects/${var.number}"]

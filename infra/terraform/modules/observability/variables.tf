@@ -71,11 +71,11 @@ variable "oldest_hours" {
 }
 
 variable "budget" {
-  description = "Monthly budget of the project: the billing account (012345-567890-ABCDEF), the amount and its currency. Null for none."
+  description = "Monthly budget of the project: the billing account (012345-567890-ABCDEF), the amount, and its currency, which can only be the account's. Null for none."
   type = object({
     billing_account = string
     amount          = number
-    currency        = optional(string, "USD")
+    currency        = optional(string)
   })
   default = null
 

@@ -95,4 +95,8 @@ resource "google_secret_manager_secret_version" "hmac" {
     endpoint          = "https://storage.googleapis.com"
     region            = var.region
   })
+
+  lifecycle {
+    create_before_destroy = true # the latest version is there at any time
+  }
 }

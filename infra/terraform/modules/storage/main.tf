@@ -13,8 +13,8 @@ locals {
   ] : rule if rule.days != null]
 }
 
-# A store has no versions: a checkpoint overwrites the last one every few minutes, and each version would be kept and paid for.
-# What is overwritten or deleted by mistake can be brought back for soft_delete_days.
+# What is deleted or overwritten by mistake can be brought back. A checkpoint overwrites the last one every few minutes: of these few
+# versions are kept (Cloud Storage clears them away about once a day), where soft deletion would keep and bill each for a week.
 resource "google_storage_bucket" "store" {
   for_each = local.stores
 
@@ -28,11 +28,25 @@ resource "google_storage_bucket" "store" {
   force_destroy               = var.force_destroy
 
   versioning {
-    enabled = false
+    enabled = true
   }
 
   soft_delete_policy {
     retention_duration_seconds = var.soft_delete_days * 24 * 3600
+  }
+
+  dynamic "lifecycle_rule" {
+    for_each = [{ days = var.restore.days, newer = null }, { days = null, newer = var.restore.versions + 1 }]
+    content {
+      action {
+        type = "Delete"
+      }
+      condition {
+        with_state                 = "ARCHIVED"
+        days_since_noncurrent_time = lifecycle_rule.value.days
+        num_newer_versions         = lifecycle_rule.value.newer
+      }
+    }
   }
 
   dynamic "lifecycle_rule" {
@@ -43,6 +57,7 @@ resource "google_storage_bucket" "store" {
         storage_class = lifecycle_rule.value.class
       }
       condition {
+        with_state     = "LIVE"
         age            = lifecycle_rule.value.days
         matches_prefix = [lifecycle_rule.value.prefix]
       }

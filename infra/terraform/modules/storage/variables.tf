@@ -71,10 +71,24 @@ variable "viewers" {
   default     = {}
 }
 
+variable "restore" {
+  description = <<-EOT
+    For how many days what was deleted or overwritten in a store can be brought back, and how many earlier versions of an object
+    that is still there are kept at most.
+  EOT
+  type        = object({ days = optional(number, 7), versions = optional(number, 2) })
+  default     = {}
+
+  validation {
+    condition     = alltrue([for n in values(var.restore) : try(n >= 1 && floor(n) == n, false)])
+    error_message = "restore.days and restore.versions are whole numbers, at least 1."
+  }
+}
+
 variable "soft_delete_days" {
-  description = "For how long a deleted or overwritten object can be brought back. 0 or 7 to 90."
+  description = "For how many days a store keeps what even its versions do not: each overwritten checkpoint. 0, or 7 to 90."
   type        = number
-  default     = 7
+  default     = 0
 
   validation {
     condition     = var.soft_delete_days == 0 || (var.soft_delete_days >= 7 && var.soft_delete_days <= 90)

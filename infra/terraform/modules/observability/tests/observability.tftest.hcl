@@ -34,6 +34,18 @@ run "every_alert_has_its_runbook_and_somebody_who_reads_it" {
   }
 }
 
+run "google_takes_the_budget" {
+  command = plan
+  variables {
+    name    = "studio-everyone"
+    project = "a-project-with-a-very-long-id0"
+  }
+  assert {
+    condition     = length(google_billing_budget.this["this"].display_name) <= 60
+    error_message = "Its name has more than 60 characters."
+  }
+}
+
 run "alerts_watch_what_they_say" {
   assert {
     condition     = strcontains(google_monitoring_alert_policy.this["oldest-unacked"].conditions[0].condition_threshold[0].filter, "studio-requests-gpu-t4") && google_monitoring_alert_policy.this["oldest-unacked"].conditions[0].condition_threshold[0].threshold_value == 604800

@@ -37,7 +37,7 @@ mount_data() {
 # Debian starts a server as soon as it is installed, with guest and without TLS; policy-rc.d keeps it from doing so.
 install_packages() {
   local missing=() package
-  for package in rabbitmq-server openssl python3 ca-certificates unattended-upgrades; do
+  for package in rabbitmq-server openssl python3 curl ca-certificates unattended-upgrades; do
     dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || return 0

@@ -24,8 +24,13 @@ run "buckets_are_private_regional_and_protect_results" {
     error_message = "A bucket has access lists, may become public, lies elsewhere, or vanishes with its content."
   }
   assert {
-    condition     = alltrue([for b in google_storage_bucket.store : b.soft_delete_policy[0].retention_duration_seconds == 604800])
+    condition = alltrue([for b in google_storage_bucket.store : b.versioning[0].enabled && b.soft_delete_policy[0].retention_duration_seconds == 0
+    && length([for c in flatten([for r in b.lifecycle_rule : [for c in r.condition : c]]) : c if c.with_state == "ARCHIVED" && c.days_since_noncurrent_time == 7]) == 1])
     error_message = "Results that are deleted by mistake are gone."
+  }
+  assert {
+    condition     = alltrue([for b in google_storage_bucket.store : length([for c in flatten([for r in b.lifecycle_rule : [for c in r.condition : c]]) : c if c.with_state == "ARCHIVED" && c.num_newer_versions == 3]) == 1])
+    error_message = "Each overwritten checkpoint is kept and paid for."
   }
   assert {
     condition     = alltrue([for b in google_storage_bucket.metadata : b.versioning[0].enabled])
@@ -167,7 +172,7 @@ run "rules_delete_blobs_and_never_results" {
   }
   assert {
     condition = alltrue(flatten([for b in google_storage_bucket.store : [for r in b.lifecycle_rule :
-      [for a in r.action : a.type != "Delete" || [for c in r.condition : c.matches_prefix][0] == tolist(["blobstore/"])]
+      [for a in r.action : a.type != "Delete" || anytrue([for c in r.condition : c.matches_prefix == tolist(["blobstore/"]) || c.with_state == "ARCHIVED"])]
     ]]))
     error_message = "A rule deletes results."
   }
