@@ -21,6 +21,9 @@ build: prerequisites bin/uv ## Build every program into bin/
 	@[ -x bin/studioctl ] || echo "Building the programs. The first time, Go fetches and compiles what they use: some minutes." >&2
 	@go build -trimpath -o bin/ ./cmd/studioctl ./executor ./functions/bridge/cmd/bridge ./functions/finalize/cmd/finalize
 
+studioctl: ## Build studioctl alone, static, into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/studioctl
+
 test: build ## Run every test, with the race detector, against the real RabbitMQ, uv and Python
 	@scripts/prerequisites openssl ssh-keygen
 	go test -race -tags integration -timeout 30m ./...
@@ -65,7 +68,7 @@ manifests: ## Write the example's overlays and the plain deployment.yaml anew
 	@{ echo '# Written by `make manifests` from infra/kubernetes/plain: the pool gpu-t4 on one cluster, without a scaler. See README.md beside it.'; \
 		kubectl kustomize infra/kubernetes/plain; } > infra/kubernetes/deployment.yaml
 
-pin-images: ## Write the digests of base images that have none yet (REFRESH=1: of all) into the Dockerfiles
+pin-images: ## Write the digests that the base images' tags have now into the Dockerfiles
 	@scripts/pin-images
 
 prerequisites:
@@ -86,4 +89,4 @@ bin/golangci-lint: .golangci.yml
 clean: ## Remove what was built
 	rm -rf bin .cache
 
-.PHONY: help demo local build test test-unit e2e lint fuzz bench bench-envelope generate picture prerequisites clean
+.PHONY: help demo local build studioctl test test-unit e2e lint fuzz bench bench-envelope generate picture infra-check infra-check-fast manifests pin-images prerequisites clean

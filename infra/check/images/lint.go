@@ -51,16 +51,16 @@ func Lint(ctx context.Context, name string, text []byte) error {
 var (
 	base   = regexp.MustCompile(`(?m)^ARG ([A-Z]+)=([^ "\n]*/[^ "\n]*)$`)
 	from   = regexp.MustCompile(`(?m)^FROM (.*?)( AS .*)?$`)
-	pinned = regexp.MustCompile(`^[a-z0-9./-]+:[A-Za-z0-9_.-]+(@sha256:[0-9a-f]{64})?$`)
+	pinned = regexp.MustCompile(`^[a-z0-9./-]+:[A-Za-z0-9_.-]+@sha256:[0-9a-f]{64}$`)
 )
 
-// pins checks that each base is an ARG where scripts/pin-images finds it, with a version.
+// pins checks that each base is an ARG where scripts/pin-images finds it, with a version and a digest.
 func pins(name, text string) (faults error) {
 	known := map[string]bool{}
 	for _, m := range base.FindAllStringSubmatch(text, -1) {
 		known["${"+m[1]+"}"] = true
 		if !pinned.MatchString(m[2]) || strings.Contains(m[2], ":latest") {
-			faults = errors.Join(faults, fmt.Errorf("%s: %s is %s: name a version, and a digest if any as sha256:<64 hex digits>", name, m[1], m[2]))
+			faults = errors.Join(faults, fmt.Errorf("%s: %s is %s: name a version, and let `make pin-images` write its digest", name, m[1], m[2]))
 		}
 	}
 	for _, m := range from.FindAllStringSubmatch(text, -1) {
