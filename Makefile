@@ -60,7 +60,7 @@ picture: build ## Draw the README's picture anew, from what studioctl demo print
 infra-check: ## Check Terraform, manifests, images and cloudbuild.yaml with the real tools, the API server and the image builder included
 	@scripts/infra-check all
 
-infra-check-fast: ## The same without a Kubernetes API server and without building images
+infra-check-fast: ## The same without building images and planted mistakes, and without an API server where there is none
 	@scripts/infra-check fast
 
 manifests: ## Write the example's overlays and the plain deployment.yaml anew

@@ -24,8 +24,8 @@ type service struct {
 }
 
 type object struct {
-	Image             string
-	Replicas, Version int
+	Image    string
+	Replicas int
 }
 
 type cloud struct {
@@ -35,6 +35,7 @@ type cloud struct {
 	Calls, FailAt int
 	After         bool
 	Broken, Relay string
+	Scaler        string
 	Attempts      int
 	Asked, Faults []string
 }
@@ -46,13 +47,13 @@ const (
 
 // deployed is a deployment that was rolled out before, with executors at work in one of two pools. The other is new.
 func deployed() cloud {
-	c := cloud{Services: map[string]*service{}, Jobs: map[string]string{"studio-small": old}, Objects: map[string]*object{}}
+	c := cloud{Services: map[string]*service{}, Jobs: map[string]string{"studio-small": old}, Objects: map[string]*object{}, Scaler: "True Happy Happy"}
 	for _, name := range []string{"relay", "report", "finalize"} {
 		name = "studio-" + name
 		c.Services[name] = &service{Image: old, Latest: true, Revision: name + "-2", Revisions: map[string]string{name + "-1": "placeholder", name + "-2": old}}
 	}
 	for _, kind := range []string{"scaledobject", "deployment", "poddisruptionbudget"} {
-		c.Objects[kind+"/executor-cpu"] = &object{Image: old, Replicas: 1, Version: 7}
+		c.Objects[kind+"/executor-cpu"] = &object{Image: old}
 	}
 	c.Objects["deployment/executor-cpu"].Replicas = 3
 	return c
@@ -75,7 +76,7 @@ func applied() cloud {
 	return c
 }
 
-// shown is what a deployment does: names of revisions and versions of objects do not matter.
+// shown is what a deployment does: names of revisions do not matter.
 func (c cloud) shown() string {
 	var lines []string
 	for name, s := range c.Services {
@@ -91,6 +92,16 @@ func (c cloud) shown() string {
 	return strings.Join(lines, "\n")
 }
 
+// back is what there is once a rollout was taken back: what was, but that executors which were told to leave do so. It begins with
+// those that are there and ends with the scaler's.
+func back(c, was cloud) string {
+	d := was.Objects["deployment/executor-cpu"]
+	if now := c.Objects["deployment/executor-cpu"]; d != nil && now != nil && now.Replicas == 0 {
+		d.Replicas = 0
+	}
+	return was.shown()
+}
+
 // rolled is what there is after a rollout.
 func rolled(c cloud) cloud {
 	for name, s := range c.Services {
@@ -99,9 +110,8 @@ func rolled(c cloud) cloud {
 	c.Jobs["studio-small"] = fresh
 	for _, pool := range []string{"cpu", "gpu-l4"} {
 		for _, kind := range []string{"scaledobject", "deployment", "poddisruptionbudget"} {
-			c.Objects[kind+"/executor-"+pool] = &object{Image: fresh, Replicas: 1}
+			c.Objects[kind+"/executor-"+pool] = &object{Image: fresh}
 		}
-		c.Objects["deployment/executor-"+pool].Replicas = 0
 	}
 	return c
 }
@@ -117,7 +127,7 @@ func newBench(t *testing.T, bin string) bench {
 	}
 	b := bench{t.TempDir(), bin, roll}
 	for name, text := range map[string]string{
-		"rollout/region": "europe-west4\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "cpu\ngpu-l4\n", "rollout/jobs": "small\n",
+		"rollout/project": "p\n", "rollout/region": "europe-west4\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "cpu\ngpu-l4\n", "rollout/jobs": "small\n",
 		"images/executor.ref": fresh, "images/bridge.ref": fresh, "images/finalize.ref": fresh,
 		"infra/kubernetes/overlays/cpu/image": fresh, "infra/kubernetes/overlays/gpu-l4/image": fresh,
 		"bin/studioctl": "#!/bin/sh\nprintf 'pass      %s: well\\n' 'function relay' 'function report' 'function finalize' scheduler 'pubsub x'\n",
@@ -218,8 +228,8 @@ func TestAFailureAtAnyCallTakesEverythingBack(t *testing.T) {
 						}
 						return
 					}
-					if c.shown() != start().shown() {
-						t.Fatalf("after call %d failed:\n%s\ngot\n%s\nwant\n%s", call, printed, c.shown(), start().shown())
+					if want := back(c, start()); c.shown() != want {
+						t.Fatalf("after call %d failed:\n%s\ngot\n%s\nwant\n%s", call, printed, c.shown(), want)
 					}
 				}
 			})
@@ -240,10 +250,10 @@ func TestWhatIsNotWellGoesBackEvenIfACallFailsOnTheWay(t *testing.T) {
 					t.Fatalf("%v: %s", err, printed)
 				}
 				b.write(t, "bin/studioctl", "#!/bin/sh\necho 'fail      pubsub x: no'; exit 1\n")
-				c.FailAt = c.Calls + 2 + failing // the two before look at the scheduler
+				c.FailAt = c.Calls + 5 + failing // those before look at the scheduler and the scalers
 				printed, err := b.steps(t, &c, "smoke")
-				if err == nil || c.shown() != start().shown() {
-					t.Fatalf("call %d: %v\n%s\ngot\n%s\nwant\n%s", failing, err, printed, c.shown(), start().shown())
+				if want := back(c, start()); err == nil || c.shown() != want {
+					t.Fatalf("call %d: %v\n%s\ngot\n%s\nwant\n%s", failing, err, printed, c.shown(), want)
 				}
 				if c.Calls < c.FailAt {
 					return
@@ -263,6 +273,8 @@ func TestWhatIsFoundBadGoesBack(t *testing.T) {
 	}{
 		"a revision that does not start":   {func(c *cloud) { c.Broken = fresh }, "", "candidates failed"},
 		"a relay that does not answer":     {func(c *cloud) { c.Relay = "13" }, "", "the last status is 13"},
+		"a scaler that is not taken up":    {func(c *cloud) { c.Scaler = "False" }, "", "the scaler executor-cpu does not work (False)"},
+		"a source that a scaler lacks":     {func(c *cloud) { c.Scaler = "True Happy Failing" }, "", "does not work (True Happy Failing)"},
 		"a function that is not well":      {nil, "fail      function relay: no", "could not see whether all is well with: function relay"},
 		"a scheduler that cannot be asked": {nil, "not here  scheduler: no rights", "could not see"},
 	} {
@@ -276,7 +288,7 @@ func TestWhatIsFoundBadGoesBack(t *testing.T) {
 				b.write(t, "bin/studioctl", "#!/bin/sh\necho '"+tc.says+"'\n")
 			}
 			printed, err := b.steps(t, &c, all...)
-			if err == nil || !strings.Contains(printed, tc.want) || c.shown() != deployed().shown() {
+			if err == nil || !strings.Contains(printed, tc.want) || c.shown() != back(c, deployed()) {
 				t.Errorf("%v\n%s\ngot\n%s", err, printed, c.shown())
 			}
 		})
@@ -287,7 +299,7 @@ func TestADeploymentThatCannotGoBackIsNotTouched(t *testing.T) {
 	t.Parallel()
 	c := deployed()
 	c.Services["studio-report"].Split = true
-	if printed, err := newBench(t, fakes(t)).steps(t, &c, "ready"); err == nil || !strings.Contains(printed, "studio-report has its traffic split") {
+	if printed, err := newBench(t, fakes(t)).steps(t, &c, "ready"); err == nil || !strings.Contains(printed, "no revision of studio-report has all of its traffic") {
 		t.Errorf("%v: %s", err, printed)
 	}
 }

@@ -87,13 +87,24 @@ func Gates(b *cloudbuildpb.Build, changes func(id string) bool) error {
 
 var substitution = regexp.MustCompile(`\$\{?(_[A-Z0-9_]+)\}?`)
 
-// Substitutions checks that each that is used has a value, each that has a value is used, and each is documented in guide.
+// rows are the substitutions that a guide's table documents.
+var rows = regexp.MustCompile("(?m)^\\| `(_[A-Z0-9_]+)` \\|")
+
+// Substitutions checks that each that is used has a value, each that has a value is used, and guide documents these and no others:
+// Cloud Build refuses one that it is given and does not know.
 func Substitutions(b *cloudbuildpb.Build, guide string) (faults error) {
 	used := map[string]bool{}
 	texts := []string{protojson.Format(&cloudbuildpb.Build{Steps: b.GetSteps(), Options: b.GetOptions(), ServiceAccount: b.GetServiceAccount()})}
 	texts = slices.AppendSeq(texts, maps.Values(b.GetSubstitutions()))
 	for _, m := range substitution.FindAllStringSubmatch(strings.Join(texts, " "), -1) {
 		used[m[1]] = true
+	}
+	documented := map[string]bool{}
+	for _, m := range rows.FindAllStringSubmatch(guide, -1) {
+		documented[m[1]] = true
+		if _, ok := b.GetSubstitutions()[m[1]]; !ok {
+			faults = errors.Join(faults, fmt.Errorf("%s is documented and has no value", m[1]))
+		}
 	}
 	for name := range used {
 		if _, ok := b.GetSubstitutions()[name]; !ok {
@@ -104,7 +115,7 @@ func Substitutions(b *cloudbuildpb.Build, guide string) (faults error) {
 		if !used[name] {
 			faults = errors.Join(faults, fmt.Errorf("%s has a value and is not used", name))
 		}
-		if !strings.Contains(guide, "`"+name+"`") {
+		if !documented[name] {
 			faults = errors.Join(faults, fmt.Errorf("%s is not documented", name))
 		}
 	}

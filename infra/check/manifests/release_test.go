@@ -116,14 +116,12 @@ func granted(role rbacv1.Role) (all []string) {
 
 // asks are the verbs of Kubernetes' API that a command of kubectl takes: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 var asks = map[string][]string{
-	"apply":   {"create", "get", "patch"}, // on the server's side
-	"replace": {"get", "update"},
-	"patch":   {"get", "patch"},
-	"get":     {"get", "list"},
-	"delete":  {"delete", "get"},
+	"apply":  {"create", "get", "patch"}, // on the server's side
+	"get":    {"get", "list"},
+	"delete": {"delete", "get"},
 }
 
-var command = regexp.MustCompile(`\bkube(?:ctl)?(?: -n studio)? ([a-z]+)`)
+var command = regexp.MustCompile(`\bkube ([a-z]+)`)
 
 // rollout is what the script does to the kinds that an overlay has, which it goes through for most of its commands.
 func rollout(t *testing.T, script string) (all []string) {

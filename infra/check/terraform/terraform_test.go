@@ -65,9 +65,11 @@ func folders(t *testing.T, in string) []string {
 }
 
 // Each folder is formatted, fits the providers' schema, passes its own tests, and would change nothing by a second apply.
-func TestEveryModule(t *testing.T) { //nolint:paralleltest // each takes a whole CPU
-	for _, folder := range folders(t, scratch(t)) { //nolint:paralleltest // each takes a whole CPU
+func TestEveryModule(t *testing.T) {
+	t.Parallel()
+	for _, folder := range folders(t, scratch(t)) {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
 			plans := check(t, tool(t), folder)
 			if filepath.Base(folder) != "example" {
 				return
@@ -152,7 +154,8 @@ func judgeSettings(t *testing.T, plan Plan) {
 }
 
 // Every check catches what it is for: each mistake is planted in a copy.
-func TestPlantedMistakesAreFound(t *testing.T) { //nolint:paralleltest // each takes a whole CPU
+func TestPlantedMistakesAreFound(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("testdata/mistakes.json")
 	if err != nil {
 		t.Fatal(err)
@@ -161,8 +164,9 @@ func TestPlantedMistakesAreFound(t *testing.T) { //nolint:paralleltest // each t
 	if err := json.Unmarshal(text, &mistakes); err != nil || len(mistakes) < 10 {
 		t.Fatalf("%d mistakes: %v", len(mistakes), err)
 	}
-	for _, m := range mistakes { //nolint:paralleltest // each takes a whole CPU
+	for _, m := range mistakes {
 		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
 			copied := scratch(t)
 			file := filepath.Join(copied, m.File)
 			was, err := os.ReadFile(file)

@@ -22,6 +22,7 @@ func main() {
 }
 
 type deployment struct {
+	Project    string `json:"project"`
 	Region     string `json:"region"`
 	Name       string `json:"name"`
 	Registry   string `json:"registry"`
@@ -67,7 +68,7 @@ func run(args []string) error {
 // facts are the files' lines.
 func (d deployment) facts() (map[string][]string, error) {
 	facts := map[string][]string{
-		"region": {d.Region}, "name": {d.Name}, "registry": {d.Registry}, "cluster": {d.Cluster}, "signing_key": {d.SigningKey}, "pools": {}, "jobs": {},
+		"project": {d.Project}, "region": {d.Region}, "name": {d.Name}, "registry": {d.Registry}, "cluster": {d.Cluster}, "signing_key": {d.SigningKey}, "pools": {}, "jobs": {},
 	}
 	var faults error
 	for _, p := range d.Pools {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-const described = `{"project": "p", "region": "europe-west4", "name": "studio", "registry": "europe-west4-docker.pkg.dev/p/studio", "cluster": "studio",
+const described = `{"project": "my-project", "region": "europe-west4", "name": "studio", "registry": "europe-west4-docker.pkg.dev/p/studio", "cluster": "studio",
 	"signing_key": "gcpkms://projects/p/locations/europe-west4/keyRings/studio-20261124000000/cryptoKeys/images",
 	"pools": [{"name": "cpu", "kind": "gke"}, {"name": "gpu-l4", "kind": "gke", "gpus": 1}, {"name": "small", "kind": "run-job"}]}`
 
@@ -27,7 +27,7 @@ func TestEachFactIsAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"region": "europe-west4\n", "cluster": "studio\n", "pools": "cpu\ngpu-l4\n", "jobs": "small\n",
+		"project": "my-project\n", "region": "europe-west4\n", "cluster": "studio\n", "pools": "cpu\ngpu-l4\n", "jobs": "small\n",
 		"signing_key": "gcpkms://projects/p/locations/europe-west4/keyRings/studio-20261124000000/cryptoKeys/images\n",
 	} {
 		if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != want {

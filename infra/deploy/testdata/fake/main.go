@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,7 +26,6 @@ type service struct {
 type object struct {
 	Image    string
 	Replicas int
-	Version  int
 }
 
 type cloud struct {
@@ -37,6 +37,7 @@ type cloud struct {
 	After    bool   // fails when it is done
 	Broken   string // the image whose revisions do not start
 	Relay    string // what became of relay's calls: empty, or a status code
+	Scaler   string // what KEDA says of scalers
 	Attempts int
 	Asked    []string // of Kubernetes: verb kind
 	Faults   []string // what must never be
@@ -103,14 +104,7 @@ func (c *cloud) service(verb, name string, args []string) bool {
 	s := c.Services[name]
 	switch verb {
 	case "describe":
-		part, latest := 100, ""
-		if s.Split {
-			part = 50
-		}
-		if s.Latest {
-			latest = "True"
-		}
-		fmt.Printf("%s\t%d\t%s\t%s\n", s.Image, part, s.Revision, latest)
+		s.describe()
 	case "update":
 		if slices.Contains(args, "--no-traffic") {
 			s.Latest = false
@@ -135,93 +129,118 @@ func (c *cloud) service(verb, name string, args []string) bool {
 	return true
 }
 
+// describe prints a line for each target of the traffic, as --flatten does. One with a tag and no calls comes first.
+func (s *service) describe() {
+	part, latest := 100, ""
+	if s.Split {
+		part = 50
+	}
+	if s.Latest {
+		latest = "True"
+	}
+	fmt.Printf("%s\t\t%s-tagged\t\n%s\t%d\t%s\t%s\n", s.Image, s.Revision, s.Image, part, s.Revision, latest)
+}
+
 var (
-	named   = regexp.MustCompile(`^(get|patch|delete) (scaledobject|deployment|poddisruptionbudget) (executor-[a-z0-9-]+)`)
-	applied = regexp.MustCompile(`^apply --server-side --force-conflicts -k infra/kubernetes/overlays/([a-z0-9-]+)$`)
-	field   = regexp.MustCompile(`(?m)^ *(kind|name|image|replicas|resourceVersion): (.*)$`)
+	named   = regexp.MustCompile(`^(get|delete) (scaledobject|deployment|poddisruptionbudget) (executor-[a-z0-9-]+)`)
+	applied = regexp.MustCompile(`^apply --server-side --force-conflicts -k (rollout/overlays/([a-z0-9-]+))$`)
 )
 
 func (c *cloud) kubectl(line string) bool {
 	if m := named.FindStringSubmatch(line); m != nil {
 		c.Asked = append(c.Asked, m[1]+" "+m[2])
-		return c.one(m[1], m[2], m[3])
+		return c.one(m[1], m[2], m[3], strings.Contains(line, ".status.conditions"))
 	}
 	if m := applied.FindStringSubmatch(line); m != nil {
-		return c.apply("executor-" + m[1])
+		return c.overlay(m[1], m[2])
 	}
-	if file, ok := strings.CutPrefix(line, "replace -f "); ok {
-		return c.replace(file)
+	if line == "apply --server-side --force-conflicts -f -" {
+		text, err := io.ReadAll(os.Stdin)
+		check(err)
+		var o described
+		check(json.Unmarshal(text, &o))
+		c.apply(o.Kind, o.Metadata.Name, o.Spec.Image, o.Spec.Replicas)
+		return true
 	}
 	if strings.HasPrefix(line, "get scaledobjects,deployments") || line == "get deployments -o name" {
-		c.Asked = append(c.Asked, "list deployment")
-		if strings.Contains(line, "scaledobjects") {
-			c.Asked = append(c.Asked, "list scaledobject")
-			return true
-		}
-		for name := range c.Objects {
-			if executor, ok := strings.CutPrefix(name, "deployment/"); ok {
-				fmt.Println("deployment.apps/" + executor)
-			}
-		}
+		c.list(strings.Contains(line, "scaledobjects"))
 		return true
 	}
 	c.Faults = append(c.Faults, "kubectl "+line)
 	return false
 }
 
-func (c *cloud) one(verb, kind, name string) bool {
+func (c *cloud) list(all bool) {
+	c.Asked = append(c.Asked, "list deployment")
+	if all {
+		c.Asked = append(c.Asked, "list scaledobject")
+		return
+	}
+	for name := range c.Objects {
+		if executor, ok := strings.CutPrefix(name, "deployment/"); ok {
+			fmt.Println("deployment.apps/" + executor)
+		}
+	}
+}
+
+// described is an object as roll asks for it.
+type described struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
+	Spec struct {
+		Image    string `json:"image"`
+		Replicas *int   `json:"replicas,omitempty"`
+	} `json:"spec"`
+}
+
+func (c *cloud) one(verb, kind, name string, status bool) bool {
 	o := c.Objects[kind+"/"+name]
 	switch {
 	case verb == "delete":
 		delete(c.Objects, kind+"/"+name)
-	case verb == "patch" && o == nil:
-		return false
-	case verb == "patch":
-		o.Replicas = 0
-		o.Version++
+	case status:
+		fmt.Print(c.Scaler)
 	case o != nil:
-		fmt.Printf("apiVersion: v1\nkind: %s\nmetadata:\n  name: %s\n  resourceVersion: \"%d\"\nspec:\n  replicas: %d\n  image: %s\n", kind, name, o.Version, o.Replicas, o.Image)
+		d := described{Kind: kind}
+		d.Metadata.Name, d.Spec.Image = name, o.Image
+		if kind == "deployment" {
+			d.Spec.Replicas = &o.Replicas
+		}
+		check(json.NewEncoder(os.Stdout).Encode(d))
 	}
 	return true
 }
 
-// apply is of three objects. When the second cannot be made, the first is there.
-func (c *cloud) apply(name string) bool {
-	image, err := os.ReadFile(filepath.Join("infra/kubernetes/overlays", strings.TrimPrefix(name, "executor-"), "image"))
+// overlay applies three objects. When the second cannot be made, the first is there.
+func (c *cloud) overlay(folder, pool string) bool {
+	text, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
+	check(err)
+	m := regexp.MustCompile(`resources: \[(.*)\]\nreplicas: \[\{name: executor-` + pool + `, count: 0\}\]`).FindStringSubmatch(string(text))
+	if m == nil {
+		c.Faults = append(c.Faults, pool+": executors that run something are replaced before they drain")
+		return false
+	}
+	image, err := os.ReadFile(filepath.Join(folder, m[1], "image"))
 	check(err)
 	for i, kind := range []string{"deployment", "poddisruptionbudget", "scaledobject"} {
-		c.Asked = append(c.Asked, "create "+kind, "patch "+kind)
 		if c.Calls == c.FailAt && i == 1 {
 			return false
 		}
-		o := c.Objects[kind+"/"+name]
-		if o == nil {
-			o = &object{Replicas: 1}
-			c.Objects[kind+"/"+name] = o
-		} else if kind == "deployment" && o.Replicas > 0 {
-			c.Faults = append(c.Faults, name+" is replaced before it drains")
-		}
-		o.Image = string(image)
-		o.Version++
+		c.apply(kind, "executor-"+pool, string(image), new(int))
 	}
 	return true
 }
 
-func (c *cloud) replace(file string) bool {
-	text, err := os.ReadFile(file)
-	check(err)
-	got := map[string]string{}
-	for _, m := range field.FindAllStringSubmatch(string(text), -1) {
-		got[m[1]] = m[2]
+func (c *cloud) apply(kind, name, image string, replicas *int) {
+	c.Asked = append(c.Asked, "get "+kind, "create "+kind, "patch "+kind)
+	if kind != "deployment" {
+		replicas = new(int)
 	}
-	c.Asked = append(c.Asked, "get "+got["kind"], "update "+got["kind"])
-	o := c.Objects[got["kind"]+"/"+got["name"]]
-	if o == nil || got["resourceVersion"] != "" {
-		return false
+	if replicas == nil { // Kubernetes' default
+		one := 1
+		replicas = &one
 	}
-	o.Image = got["image"]
-	o.Replicas, err = strconv.Atoi(got["replicas"])
-	check(err)
-	o.Version++
-	return true
+	c.Objects[kind+"/"+name] = &object{Image: image, Replicas: *replicas}
 }

@@ -8,7 +8,7 @@ locals {
       metadata   = { name = "build", namespace = "studio" }
       rules = [
         for group, resource in { apps = "deployments", "keda.sh" = "scaledobjects", policy = "poddisruptionbudgets" } :
-        { apiGroups = [group], resources = [resource], verbs = ["get", "list", "create", "update", "patch", "delete"] }
+        { apiGroups = [group], resources = [resource], verbs = ["get", "list", "create", "patch", "delete"] }
       ]
     },
     {
