@@ -1,28 +1,22 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leaf-ai/studio-cloud-runner/internal/client"
 	"github.com/leaf-ai/studio-cloud-runner/internal/doctor"
-	"github.com/leaf-ai/studio-cloud-runner/internal/keyfile"
-	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 )
 
 type doctorFlags struct {
-	deployment, region, name, management string
-	skip                                 []string
-	within                               time.Duration
+	deployment, secrets, region, name, management string
+	skip                                          []string
+	within                                        time.Duration
 }
 
 func newDoctor(a *app) *cobra.Command {
@@ -34,14 +28,21 @@ func newDoctor(a *app) *cobra.Command {
 quota, all at once, and prints a line for each: pass, warn, fail, or "not here"
 for what cannot be seen from here; below it, what to do. It makes a queue, and
 an object in each bucket, that nothing acts on, and removes them. Exit code 1:
-a check failed.`,
+a check failed.
+
+With --deployment it checks what Terraform made. Your own keys and the address of
+RabbitMQ are then those of the context, if that is one of the same deployment.
+With --secrets the keys of the cluster are known, too; nothing of them is shown
+but fingerprints.`,
 		Example: `  studioctl doctor
   studioctl doctor --context vision --region us-central1
-  studioctl doctor --deployment deployment.json --skip "bucket *"`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), f) },
+  studioctl doctor --deployment deployment.json --skip "bucket *"
+  kubectl -n studio get secret -o json | studioctl doctor --secrets -`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), cmd.InOrStdin(), f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.deployment, "deployment", "", "file of Terraform's output deployment, as it lies in the configuration bucket")
+	flags.StringVar(&f.secrets, "secrets", "", "file of the cluster's Kubernetes secrets as JSON, - for standard input")
 	flags.StringVar(&f.region, "region", "", "region of the functions and of the GPUs")
 	flags.StringVar(&f.name, "name", "", `beginning of the names of functions and jobs (default "studio")`)
 	flags.StringVar(&f.management, "management-url", "", "RabbitMQ's management API (RABBITMQ_MANAGEMENT_URL; default AMQP's host, port + 10000)")
@@ -50,8 +51,8 @@ a check failed.`,
 	return cmd
 }
 
-func (a *app) doctor(ctx context.Context, f doctorFlags) error {
-	d, err := a.patient(f)
+func (a *app) doctor(ctx context.Context, in io.Reader, f doctorFlags) error {
+	d, err := a.patient(in, f)
 	if err != nil {
 		return err
 	}
@@ -89,124 +90,4 @@ func (a *app) showLine(l doctor.Line) error {
 		fmt.Fprintf(a.out, "          next: %s\n", l.Next)
 	}
 	return nil
-}
-
-// patient is the deployment as far as flags, context and files tell of it.
-func (a *app) patient(f doctorFlags) (d doctor.Deployment, err error) {
-	if f.deployment != "" {
-		d, err = a.described(f.deployment)
-	} else {
-		d, err = a.named()
-	}
-	if err != nil {
-		return d, err
-	}
-	d.Region, d.Name = cmp.Or(f.region, d.Region), cmp.Or(f.name, d.Name, "studio")
-	d.Management = cmp.Or(f.management, a.lookup("RABBITMQ_MANAGEMENT_URL"), d.Management)
-	return d, nil
-}
-
-// named is the deployment that a context, flags or the local cloud name.
-func (a *app) named() (d doctor.Deployment, err error) {
-	t, err := a.deployment()
-	if err != nil {
-		return d, err
-	}
-	if t.AMQPURL == "" && t.amqp.text != "" {
-		if t, err = a.dialable(t); err != nil {
-			return d, err
-		}
-	}
-	d = doctor.Deployment{Deployment: t.Deployment, Queue: t.Queue, EventsTopic: t.EventsTopic}
-	d.Buckets, d.Stores = slices.Compact([]string{t.Store, t.Metadata}), []string{t.Store}
-	if t.Context == localContext {
-		state, err := a.readState()
-		if err != nil {
-			return d, err
-		}
-		d.Management, d.Functions = state.ManagementURL, state.Functions
-	}
-	if t.Pools != "" {
-		if d.Pools, err = pool.Load(t.Pools); err != nil {
-			return d, err
-		}
-	}
-	d.Keys, err = a.keysOf(t)
-	return d, err
-}
-
-// keysOf are what the cluster accepts, as `keys accepted` finds it, and the user's own.
-func (a *app) keysOf(t target) (k doctor.Keys, err error) {
-	f := acceptedFlags{tenants: t.Tenants, signing: t.SigningKeys, reports: t.ReportKeys}
-	if t.RequestKeys != "" {
-		f.requests, f.passphrases = []string{t.RequestKeys}, []string{t.Passphrase}
-	}
-	places, err := f.read()
-	if err != nil {
-		return k, err
-	}
-	accepted, faults := places.keys()
-	k.Faults = faults
-	for _, key := range accepted {
-		k.Accepted = append(k.Accepted, doctor.Key{For: key.For, Fingerprint: key.Fingerprint, From: key.From})
-	}
-	for _, mine := range []doctor.Key{{For: "request", From: t.RequestKey}, {For: "signing", From: t.SigningKey}, {For: "report", From: t.ReportKey}} {
-		if mine.From != "" {
-			k.Mine = append(k.Mine, fingerprinted(mine))
-		}
-	}
-	return k, nil
-}
-
-func fingerprinted(k doctor.Key) doctor.Key {
-	data, err := os.ReadFile(k.From)
-	if err != nil {
-		k.Err = err
-		return k
-	}
-	keys, err := keyfile.Parse(data, nil)
-	if err == nil && len(keys) != 1 {
-		err = errors.New("it must hold one key")
-	}
-	if k.Err = err; err == nil {
-		k.Fingerprint = keys[0].Fingerprint
-	}
-	return k
-}
-
-// described is the deployment that Terraform describes.
-func (a *app) described(file string) (d doctor.Deployment, err error) {
-	data, err := os.ReadFile(file) //nolint:gosec // the user names the file
-	if err != nil {
-		return d, fmt.Errorf("read the deployment: %w", err)
-	}
-	var of struct {
-		Project, Region, Name string
-		Pools                 json.RawMessage
-		Tenants               struct {
-			Tenants []struct{ Store, Metadata string }
-		}
-		Topics struct{ Events string }
-	}
-	if err := json.Unmarshal(data, &of); err != nil {
-		return d, fmt.Errorf("read the deployment %s (`terraform output -json deployment` prints one): %w", file, err)
-	}
-	d = doctor.Deployment{
-		Region: of.Region, Name: of.Name, EventsTopic: cmp.Or(of.Topics.Events, "studio-events"),
-		Deployment: client.Deployment{Project: of.Project, AMQPURL: a.lookup("AMQP_URL"), StorageEmulator: a.lookup("STORAGE_EMULATOR_HOST"), PubSubEmulator: a.lookup("PUBSUB_EMULATOR_HOST")},
-	}
-	for _, t := range of.Tenants.Tenants {
-		d.Buckets, d.Stores = append(d.Buckets, t.Store, t.Metadata), append(d.Stores, t.Store)
-	}
-	for _, list := range []*[]string{&d.Buckets, &d.Stores} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
-	}
-	if of.Project == "" || len(d.Buckets) == 0 {
-		return d, fmt.Errorf("read the deployment %s: it names no project or no tenant; `terraform output -json deployment` prints one", file)
-	}
-	if d.Pools, err = pool.Parse(string(of.Pools)); err != nil {
-		return d, fmt.Errorf("read the deployment %s: %w", file, err)
-	}
-	return d, nil
 }

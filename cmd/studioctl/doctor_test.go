@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,9 @@ import (
 
 // described is a deployment as Terraform describes it.
 const described = `{"project":"p","region":"r","name":"lab","topics":{"events":"studio-events"},
-	"pools":[{"name":"small","kind":"gke","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":2}}],
-	"tenants":{"tenants":[{"prefix":"rmq_a","store":"a-store","metadata":"a-meta"},{"prefix":"rmq_b","store":"b-store","metadata":"a-meta"}]}}`
+	"pools":[{"name":"small","kind":"gke","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":2}},
+		{"name":"gpu","kind":"gke","gpus":1,"gpu_mem":"16gb","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":3,"gpu_type":"nvidia-l4","spot":true}}],
+	"tenants":{"tenants":[{"prefix":"rmq_a","store":"a-store","metadata":"a-meta","buckets":["shared","b-store"]},{"prefix":"rmq_b","store":"b-store","metadata":"a-meta"}]}}`
 
 // examine runs doctor where nothing answers.
 func examine(t *testing.T, deployment string, args ...string) (code int, out, errOut string) {
@@ -46,8 +48,9 @@ func TestDoctorExaminesWhatTerraformDescribesAndFailsWhereACheckDoes(t *testing.
 		found[l.Check] = l.Finding
 	}
 	for check, want := range map[string]doctor.Status{
-		"rabbitmq": doctor.NotHere, "bucket a-store": doctor.Fail, "bucket a-meta": doctor.Fail, "bucket b-store": doctor.NotHere, "scheduler": doctor.NotHere,
+		"rabbitmq": doctor.NotHere, "bucket a-store": doctor.Fail, "bucket a-meta": doctor.Fail, "bucket shared": doctor.Fail, "bucket b-store": doctor.NotHere, "scheduler": doctor.NotHere,
 		"pubsub studio-requests-small": doctor.Fail, "notifications b-store": doctor.Fail, "executors small": doctor.NotHere,
+		"pubsub studio-artifacts": doctor.Fail, "trigger a-store": doctor.NotHere, "dead letter rights": doctor.NotHere, "gpu quota": doctor.NotHere,
 	} {
 		if got := found[check]; got.Status != want || want == doctor.Fail && got.Next == "" {
 			t.Errorf("%s: %+v; want %s, and what to do", check, got, want)
@@ -72,5 +75,21 @@ func TestDoctorRefusesADeploymentThatNamesNothing(t *testing.T) {
 		if code, out, errOut := examine(t, text); code != 1 || out != "" || !strings.Contains(errOut, "read the deployment") {
 			t.Errorf("%s: doctor = %d, %q, %q", name, code, out, errOut)
 		}
+	}
+}
+
+func TestDoctorKnowsMachinesAndBucketsOfWhatTerraformDescribes(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "deployment.json")
+	if err := os.WriteFile(file, []byte(described), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{env: envconfig.MapLookuper(map[string]string{"HOME": t.TempDir()})}
+	d, err := a.patient(nil, doctorFlags{deployment: file})
+	if want := (doctor.Machine{MaxNodes: 3, GPUType: "nvidia-l4", Spot: true}); err != nil || d.Machines["gpu"] != want {
+		t.Errorf("patient has %+v, %v; want %+v", d.Machines, err, want)
+	}
+	if !slices.Equal(d.Readable, []string{"shared"}) { // b-store is a store
+		t.Errorf("it only reads %q", d.Readable)
 	}
 }

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
-	"cloud.google.com/go/pubsub/v2"
-	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
+	"google.golang.org/api/iterator"
 )
 
 // Prefix begins the names of the objects that the doctor writes; no hop acts on them.
@@ -88,60 +86,42 @@ func (d Deployment) nextBucket(err error, bucket string) string {
 	return "see with `studioctl context show` whether the address is right, and whether the service is up and its network open from here"
 }
 
-// notifications looks whether finalize is told of new objects.
-func (d Deployment) notifications(name string) func(context.Context) Finding {
+// readable reads of a bucket that executors may only read for a tenant. Who looks need not be one who may.
+func (d Deployment) readable(name string) func(context.Context) Finding {
 	return func(ctx context.Context) Finding {
 		return d.stored(ctx, name, func(b *storage.BucketHandle) Finding {
-			if d.local() {
-				return d.asked(ctx, func(c *pubsub.Client) Finding { return d.notified(ctx, b, c) })
+			found, err := readOne(ctx, b)
+			answer := (*googleapi.Error)(nil)
+			switch {
+			case errors.As(err, &answer) && (answer.Code == http.StatusForbidden || answer.Code == http.StatusUnauthorized):
+				return notHere(fmt.Sprintf("who signed in here may not read it, and whether executors may is not seen: %v", err),
+					"see whether the executors' account has roles/storage.objectViewer: gcloud storage buckets get-iam-policy gs://"+name)
+			case err != nil:
+				return fail(err, "mend the bucket's name among the tenants' buckets, or leave it out and run `terraform apply`")
+			case !found:
+				return pass("it may be listed, by who signed in here, and is empty")
 			}
-			return d.configured(ctx, b)
+			return pass("its objects may be listed and read, by who signed in here")
 		})
 	}
 }
 
-// configured looks for the notification that Eventarc's trigger makes.
-func (d Deployment) configured(ctx context.Context, b *storage.BucketHandle) Finding {
-	all, err := b.Notifications(ctx)
-	if answer := (*googleapi.Error)(nil); errors.As(err, &answer) && answer.Code == http.StatusForbidden {
-		return notHere(err.Error(), "sign in as somebody who has storage.buckets.get on the bucket")
+// readOne reads the beginning of a bucket's first object, and tells whether there is one.
+func readOne(ctx context.Context, b *storage.BucketHandle) (found bool, err error) {
+	first, err := b.Objects(ctx, nil).Next()
+	if errors.Is(err, iterator.Done) {
+		return false, nil
 	}
 	if err != nil {
-		return fail(fmt.Errorf("read the bucket's notifications: %w", err), d.nextBucket(err, b.BucketName()))
+		return false, fmt.Errorf("list the objects: %w", err)
 	}
-	for _, n := range all {
-		if n.ObjectNamePrefix == "" && (len(n.EventTypes) == 0 || slices.Contains(n.EventTypes, storage.ObjectFinalizeEvent)) {
-			return pass("new objects are told to the topic %s", n.TopicID)
-		}
+	r, err := b.Object(first.Name).NewReader(ctx)
+	if err != nil {
+		return true, fmt.Errorf("read the object %s: %w", first.Name, err)
 	}
-	return Finding{Fail, "nobody is told of new objects, so that no record is brought up to date", d.mend()}
-}
-
-// notified writes an object and waits to be told of it.
-func (d Deployment) notified(ctx context.Context, b *storage.BucketHandle, c *pubsub.Client) (f Finding) {
-	s, o := d.subscriptionName("studio-doctor-"+rand.Text()), b.Object(Prefix+rand.Text())
-	if _, err := c.SubscriptionAdminClient.CreateSubscription(ctx, &pb.Subscription{Name: s, Topic: d.topicName(artifacts), AckDeadlineSeconds: 60}); err != nil {
-		return d.unanswered("subscribe to "+artifacts, err)
+	defer func() { _ = r.Close() }() // nothing depends on it
+	if _, err := io.CopyN(io.Discard, r, 1); err != nil && !errors.Is(err, io.EOF) {
+		return true, fmt.Errorf("read the object %s: %w", first.Name, err)
 	}
-	defer func() {
-		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := c.SubscriptionAdminClient.DeleteSubscription(after, &pb.DeleteSubscriptionRequest{Subscription: s}); err != nil {
-			f = fail(fmt.Errorf("delete the subscription %s: %w", s, err), "start `studioctl local` again")
-		}
-	}()
-	if err := tryObject(ctx, o); err != nil {
-		return fail(err, d.nextBucket(err, b.BucketName()))
-	}
-	for {
-		res, err := c.SubscriptionAdminClient.Pull(ctx, &pb.PullRequest{Subscription: s, MaxMessages: 100})
-		if err != nil {
-			return fail(fmt.Errorf("nobody is told of new objects: %w", err), d.mend())
-		}
-		for _, m := range res.ReceivedMessages {
-			if m.Message.Attributes["objectId"] == o.ObjectName() && m.Message.Attributes["eventType"] == storage.ObjectFinalizeEvent {
-				return pass("a new object was told to the topic %s", artifacts)
-			}
-		}
-	}
+	return true, nil
 }

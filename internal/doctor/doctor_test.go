@@ -36,19 +36,33 @@ func TestChecksRunAtOnceAndAreShownInOrderEachWithinItsTime(t *testing.T) {
 
 func TestKeysMustFitThoseOfTheCluster(t *testing.T) {
 	t.Parallel()
-	accepted := []Key{{For: "request", Fingerprint: "A"}, {For: "signing", Fingerprint: "B"}, {For: "signing", Fingerprint: "C"}}
+	accepted := []Key{
+		{For: "request", Fingerprint: "A"}, {For: "signing", Prefix: "rmq_", Fingerprint: "B"}, {For: "signing", Prefix: "rmq_lab", Fingerprint: "C"},
+		{For: "signing", Prefix: "rmq_lab", Fingerprint: "D"}, {For: "report", Prefix: "rmq_lab", Fingerprint: "E"},
+	}
+	mine := func(kind, fingerprint string) []Key {
+		return []Key{{For: kind, Fingerprint: fingerprint, From: "mine.pem"}}
+	}
+	whole := map[string]bool{"request": true, "signing": true, "report": true}
 	tests := map[string]struct {
 		keys       Keys
 		status     Status
 		says, next string
 	}{
-		"pairs":            {Keys{Accepted: accepted, Mine: []Key{{For: "request", Fingerprint: "A"}, {For: "signing", Fingerprint: "C"}}}, Pass, "2 keys", ""},
-		"another key":      {Keys{Accepted: accepted, Mine: []Key{{For: "request", Fingerprint: "Z", From: "r.pem"}}}, Fail, "r.pem (Z) is none", "studioctl keys accepted"},
-		"of another kind":  {Keys{Accepted: accepted, Mine: []Key{{For: "signing", Fingerprint: "A"}}}, Fail, "none", "studioctl keys"},
-		"unreadable":       {Keys{Accepted: accepted, Mine: []Key{{For: "signing", Err: errors.New("no such file")}}}, Fail, "no such file", "studioctl keys"},
-		"cluster at fault": {Keys{Accepted: accepted, Faults: errors.New("rmq_lab: bad key")}, Fail, "rmq_lab: bad key", "mend"},
-		"kind not known":   {Keys{Accepted: accepted, Mine: []Key{{For: "report", Fingerprint: "A"}}}, NotHere, "not known here: report", "--secrets"},
-		"nothing known":    {Keys{}, NotHere, "known here", "--secrets"},
+		"pairs":               {Keys{Accepted: accepted, Queue: "rmq_lab_1", Mine: append(append(mine("request", "A"), mine("signing", "D")...), mine("report", "E")...)}, Pass, "your 3 keys for the queue rmq_lab_1", ""},
+		"no queue":            {Keys{Accepted: accepted, Mine: mine("signing", "B")}, Pass, "your 1 keys", ""},
+		"another key":         {Keys{Accepted: accepted, Mine: mine("request", "Z")}, Fail, "mine.pem (Z) is none", "studioctl keys accepted"},
+		"of another kind":     {Keys{Accepted: accepted, Mine: mine("signing", "A")}, Fail, "none", "studioctl keys"},
+		"of a shorter prefix": {Keys{Accepted: accepted, Queue: "rmq_lab_1", Mine: mine("signing", "B")}, Fail, "for queues that begin with rmq_, not for rmq_lab_1", "studioctl keys"},
+		"of a longer prefix":  {Keys{Accepted: accepted, Queue: "rmq_other", Mine: mine("signing", "C")}, Fail, "for queues that begin with rmq_lab, not for rmq_other", "studioctl keys"},
+		"of nobody here":      {Keys{Accepted: accepted, Queue: "rmq_lab_1", Mine: mine("signing", "Z")}, Fail, "none of those that the cluster has for the queue rmq_lab_1", "studioctl keys"},
+		"none known for it":   {Keys{Accepted: accepted, Queue: "rmq_other", Mine: mine("report", "E")}, NotHere, "not known here: report", "--secrets"},
+		"none there for it":   {Keys{Accepted: accepted, Whole: whole, Queue: "rmq_other", Mine: mine("report", "Z")}, Fail, "none of those", "studioctl keys"},
+		"unreadable":          {Keys{Accepted: accepted, Mine: []Key{{For: "signing", Err: errors.New("no such file")}}}, Fail, "no such file", "studioctl keys"},
+		"cluster at fault":    {Keys{Accepted: accepted, Faults: errors.New("rmq_lab: bad key")}, Fail, "rmq_lab: bad key", "mend"},
+		"kind not known":      {Keys{Accepted: accepted[:2], Mine: mine("report", "A")}, NotHere, "not known here: report", "--secrets"},
+		"nothing known":       {Keys{}, NotHere, "the cluster's keys are not known", "--secrets"},
+		"only the cluster's":  {Keys{Accepted: accepted}, NotHere, "none of the cluster's 5 keys is at fault; your own keys", "context"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,8 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strconv"
 	"time"
 
 	run "cloud.google.com/go/run/apiv2"
@@ -69,52 +67,6 @@ func (d Deployment) job(ctx context.Context, name string) Finding {
 	if err != nil {
 		return d.unanswered("job "+d.Name+"-"+name, err)
 	}
-	return served(j.TerminalCondition, j.Template.GetTemplate().GetContainers())
-}
-
-// waitingLetters looks at the dead letters without touching them.
-func (d Deployment) waitingLetters(ctx context.Context) Finding {
-	n, known, err := d.metric(ctx, deadLetters, "num_undelivered_messages")
-	if err != nil {
-		return d.unanswered("Cloud Monitoring", err)
-	}
-	age, _, err := d.metric(ctx, deadLetters, "oldest_unacked_message_age")
-	switch {
-	case err != nil:
-		return d.unanswered("Cloud Monitoring", err)
-	case !known:
-		return unmeasured()
-	case n > 0:
-		return lettersWait(int(n), time.Duration(age)*time.Second)
-	}
-	return pass("none wait")
-}
-
-func unmeasured() Finding {
-	return notHere("Cloud Monitoring has not measured the subscription in the last ten minutes", "try again in ten minutes")
-}
-
-// metric is the newest value that Cloud Monitoring has of a subscription, and whether it has any. Several series are added.
-func (d Deployment) metric(ctx context.Context, subscription, name string) (sum int64, known bool, err error) {
-	now := time.Now().UTC()
-	var answer struct {
-		TimeSeries []struct {
-			Points []struct{ Value struct{ Int64Value string } }
-		}
-	}
-	err = d.get(ctx, "monitoring", "/v3/projects/"+d.Project+"/timeSeries", url.Values{
-		"filter":             {fmt.Sprintf(`metric.type="pubsub.googleapis.com/subscription/%s" AND resource.labels.subscription_id="%s"`, name, subscription)},
-		"interval.startTime": {now.Add(-10 * time.Minute).Format(time.RFC3339)}, "interval.endTime": {now.Format(time.RFC3339)},
-	}, &answer)
-	for _, series := range answer.TimeSeries {
-		if len(series.Points) == 0 {
-			continue
-		}
-		n, parseErr := strconv.ParseInt(series.Points[0].Value.Int64Value, 10, 64)
-		if parseErr != nil {
-			return 0, false, fmt.Errorf("read the metric %s: %w", name, parseErr)
-		}
-		sum, known = sum+n, true
-	}
-	return sum, known, err
+	return served(j.TerminalCondition, j.Template.GetTemplate().GetContainers(),
+		fmt.Sprintf("gcloud run jobs executions list --job %s-%s --region %s", d.Name, name, d.Region))
 }

@@ -32,13 +32,22 @@ func (d Deployment) api(service string) []option.ClientOption {
 
 // get reads one answer of a service's REST API.
 func (d Deployment) get(ctx context.Context, service, path string, query url.Values, into any) error {
+	return d.ask(ctx, http.MethodGet, service, path+"?"+query.Encode(), into)
+}
+
+// post asks what the REST API takes for an order, and changes nothing.
+func (d Deployment) post(ctx context.Context, service, path string, into any) error {
+	return d.ask(ctx, http.MethodPost, service, path, into)
+}
+
+func (d Deployment) ask(ctx context.Context, method, service, path string, into any) error {
 	opts := append(d.api(service), option.WithScopes("https://www.googleapis.com/auth/cloud-platform.read-only"))
 	c, _, err := transport.NewClient(ctx, opts...)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer c.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.address(service)+path+"?"+query.Encode(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, d.address(service)+path, http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,20 +21,27 @@ import (
 const (
 	deadLetters = "studio-dead-letters"
 	reports     = "studio-reports"
-	artifacts   = "studio-artifacts" // of the local cloud's notifications
+	artifacts   = "studio-artifacts" // is told of new and deleted objects
 )
 
 // wanted is a subscription on a topic of its own name.
 type wanted struct {
 	name              string
 	requests, reports bool
+	keeps             time.Duration // how long messages are kept, at least
+	deadline          int32         // for acknowledgements, in seconds; executors and pushes extend it or are repeated after it
 }
+
+// longest is how long Pub/Sub keeps what nobody acknowledges, at most.
+// https://cloud.google.com/pubsub/docs/subscription-message-retention
+const longest = 31 * 24 * time.Hour
 
 func (d Deployment) subscriptions() (list []wanted) {
 	for _, p := range d.Pools {
-		list = append(list, wanted{name: pool.Topic(p.Name), requests: true})
+		list = append(list, wanted{name: pool.Topic(p.Name), requests: true, keeps: longest, deadline: 60})
 	}
-	return append(list, wanted{name: reports, reports: true}, wanted{name: deadLetters})
+	return append(list, wanted{name: reports, reports: true, keeps: 24 * time.Hour, deadline: 60},
+		wanted{name: deadLetters, keeps: longest, deadline: 600})
 }
 
 func (d Deployment) topicName(name string) string { return "projects/" + d.Project + "/topics/" + name }
@@ -97,6 +105,9 @@ func (d Deployment) subscription(want wanted) func(context.Context) Finding {
 			if faults := d.faults(want, s); faults != nil {
 				return fail(errors.New(strings.ReplaceAll(faults.Error(), "\n", "; ")), d.mend())
 			}
+			if s.AckDeadlineSeconds != want.deadline && !d.local() {
+				return Finding{Warn, fmt.Sprintf("the acknowledgement deadline is %d s, not %d s", s.AckDeadlineSeconds, want.deadline), d.mend()}
+			}
 			return pass("the topic and its subscription are as they must be")
 		})
 	}
@@ -113,6 +124,11 @@ func (d Deployment) faults(want wanted, s *pb.Subscription) (faults error) {
 	must(!s.Detached, "the subscription is detached from its topic")
 	must(s.State != pb.Subscription_RESOURCE_ERROR, "Pub/Sub has stopped the subscription: its push endpoint or its rights are wrong")
 	must(s.Filter == "", "the subscription drops what its filter %q leaves out", s.Filter)
+	if !d.local() { // whose Pub/Sub keeps everything for as long as it runs
+		kept := s.MessageRetentionDuration.AsDuration()
+		must(kept >= want.keeps, "messages are kept for %s, not for %s: older ones are lost", kept, want.keeps)
+		must(s.ExpirationPolicy != nil && s.ExpirationPolicy.Ttl == nil, "the subscription goes by itself when nobody reads it for %s", cmp.Or(s.ExpirationPolicy.GetTtl().AsDuration(), longest))
+	}
 	if want.requests {
 		must(s.EnableExactlyOnceDelivery, "exactly-once delivery is off: an acknowledgement that is lost runs an experiment twice")
 		must(s.DeadLetterPolicy.GetDeadLetterTopic() == d.topicName(deadLetters), "dead letters go to %q, not to %s: nobody sees what is given up", s.DeadLetterPolicy.GetDeadLetterTopic(), deadLetters)
@@ -123,50 +139,6 @@ func (d Deployment) faults(want wanted, s *pb.Subscription) (faults error) {
 		must(d.local() || s.PushConfig.GetPushEndpoint() != "", "the subscription pushes nowhere: reports stay where they are")
 	}
 	return faults
-}
-
-// looks are how often dead letters are looked for, half a second each: those that somebody gave back come again after a second.
-const looks = 4
-
-// deadLetters looks whether any wait, and for how long.
-func (d Deployment) deadLetters(ctx context.Context) Finding {
-	if !d.local() {
-		return d.waitingLetters(ctx)
-	}
-	return d.asked(ctx, func(c *pubsub.Client) Finding {
-		name := d.subscriptionName(deadLetters)
-		var found []*pb.ReceivedMessage
-		for range looks {
-			res, err := c.SubscriptionAdminClient.Pull(ctx, &pb.PullRequest{Subscription: name, MaxMessages: 100})
-			if err != nil {
-				return d.unanswered("subscription "+deadLetters, err)
-			}
-			if found = res.ReceivedMessages; len(found) > 0 {
-				break
-			}
-		}
-		if len(found) == 0 {
-			return pass("none wait")
-		}
-		var ids []string
-		oldest := time.Now()
-		for _, m := range found {
-			ids = append(ids, m.AckId)
-			if at := m.Message.PublishTime.AsTime(); at.Before(oldest) {
-				oldest = at
-			}
-		}
-		back := &pb.ModifyAckDeadlineRequest{Subscription: name, AckIds: ids} // for whoever reads them
-		if err := c.SubscriptionAdminClient.ModifyAckDeadline(ctx, back); err != nil {
-			return fail(fmt.Errorf("give the dead letters back: %w", err), "they come again by themselves when their deadline has passed")
-		}
-		return lettersWait(len(ids), time.Since(oldest))
-	})
-}
-
-func lettersWait(n int, age time.Duration) Finding {
-	return Finding{Warn, fmt.Sprintf("%d or more wait, the oldest for %s", n, age.Round(time.Second)),
-		"read them, each says why it was given up, and acknowledge them: gcloud pubsub subscriptions pull " + deadLetters}
 }
 
 func code(err error) codes.Code {
