@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/leaf-ai/studio-cloud-runner/infra/check/internal/repo"
@@ -80,10 +81,29 @@ func start(t *testing.T, image string) container {
 			t.Errorf("remove the container: %v: %s", err, out)
 		}
 	})
+	root := buildah(t, "mount", name)
+	mount(t, root)
 	return container{
-		root: buildah(t, "mount", name), user: buildah(t, "inspect", "--format", "{{.OCIv1.Config.User}}", name),
+		root: root, user: buildah(t, "inspect", "--format", "{{.OCIv1.Config.User}}", name),
 		env: strings.Fields(strings.Trim(buildah(t, "inspect", "--format", "{{.OCIv1.Config.Env}}", name), "[]")),
 	}
+}
+
+// mount gives the container /proc, by which programs find the libraries beside them.
+func mount(t *testing.T, root string) {
+	t.Helper()
+	proc := filepath.Join(root, "proc")
+	if err := os.MkdirAll(proc, 0o755); err != nil { //nolint:gosec // as it is in any container
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("/proc", proc, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+		t.Fatalf("mount %s: %v", proc, err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(proc, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", proc, err)
+		}
+	})
 }
 
 // run runs a program of the image as the image's user.

@@ -10,17 +10,18 @@ import (
 
 // projectRoles are all that may be granted on the whole project. Everything else is granted on a single resource.
 var projectRoles = map[string]string{
-	"module.gke.google_project_iam_member.nodes roles/container.defaultNodeServiceAccount": "nodes write logs and metrics, which have no policy of their own",
-	"module.project.google_project_iam_member.build roles/logging.logWriter":               "logs have no policy of their own",
-	"module.project.google_project_iam_member.build a role of ours":                        "clusters have no policy of their own",
-	"module.project.google_project_iam_member.doctor a role of ours":                       "the scheduler's job, quotas and metrics have no policy of their own",
-	"module.storage.google_project_iam_member.listing a role of ours":                      "buckets are listed by project, and the StudioML client begins with that",
-	"module.project.google_project_iam_member.eventarc roles/eventarc.serviceAgent":        "Google's own agent, by Google's own role",
-	"module.functions.google_project_iam_member.eventarc roles/eventarc.eventReceiver":     "Eventarc asks for it on the project",
-	"module.functions.google_project_iam_member.eventarc roles/pubsub.publisher":           "Cloud Storage's agent, to the topic that Eventarc makes and names",
-	"module.executor.google_project_iam_member.keda roles/monitoring.viewer":               "metrics have no policy of their own",
-	"module.executor.google_project_iam_member.starter roles/monitoring.viewer":            "metrics have no policy of their own",
-	"module.executor.google_project_iam_member.starter roles/workflows.invoker":            "the provider knows no policy of a workflow",
+	"module.gke.google_project_iam_member.nodes roles/container.defaultNodeServiceAccount":         "nodes write logs and metrics, which have no policy of their own",
+	"module.gke.google_project_iam_member.image_streaming roles/serviceusage.serviceUsageConsumer": "image streaming calls an API in the project's name",
+	"module.project.google_project_iam_member.build roles/logging.logWriter":                       "logs have no policy of their own",
+	"module.project.google_project_iam_member.build a role of ours":                                "clusters have no policy of their own",
+	"module.project.google_project_iam_member.doctor a role of ours":                               "the scheduler's job, quotas and metrics have no policy of their own",
+	"module.storage.google_project_iam_member.listing a role of ours":                              "buckets are listed by project, and the StudioML client begins with that",
+	"module.project.google_project_iam_member.eventarc roles/eventarc.serviceAgent":                "Google's own agent, by Google's own role",
+	"module.functions.google_project_iam_member.eventarc roles/eventarc.eventReceiver":             "Eventarc asks for it on the project",
+	"module.functions.google_project_iam_member.eventarc roles/pubsub.publisher":                   "Cloud Storage's agent, to the topic that Eventarc makes and names",
+	"module.executor.google_project_iam_member.keda roles/monitoring.viewer":                       "metrics have no policy of their own",
+	"module.executor.google_project_iam_member.starter roles/monitoring.viewer":                    "metrics have no policy of their own",
+	"module.executor.google_project_iam_member.starter roles/workflows.invoker":                    "the provider knows no policy of a workflow",
 }
 
 // permissions are all that roles of our own may hold.
@@ -197,10 +198,18 @@ func accountOf(r Resource) string {
 	return "the project's default account" // which is shared by all that name none
 }
 
+// forms are deployables in another form than that of the second address: one of the two works at a time, with one account's rights.
+var forms = map[string]string{
+	`module.functions.google_cloud_run_v2_worker_pool.relay["relay"]`: `module.functions.google_cloud_run_v2_service.this["relay"]`,
+}
+
 // deployables tells apart what must not share an account: each service, and the machines, jobs and node pools as kinds.
 func deployables(addresses []string) []string {
 	var all []string
 	for _, a := range addresses {
+		if other, ok := forms[a]; ok {
+			a = other
+		}
 		if !strings.Contains(a, "google_cloud_run_v2_service") {
 			a = unindexed(a)
 			if strings.Contains(a, "google_container_node_pool") {

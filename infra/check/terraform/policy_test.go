@@ -24,6 +24,10 @@ func TestPolicies(t *testing.T) {
 		"nodes with addresses":                                {`[{"address":"google_container_cluster.y","type":"google_container_cluster","change":{"after":{"private_cluster_config":[{"enable_private_nodes":false}]}}}]`, "external addresses"},
 		"one account for two functions": {`[{"address":"google_cloud_run_v2_service.this[\"a\"]","type":"google_cloud_run_v2_service","change":{"after":{"ingress":"INGRESS_TRAFFIC_INTERNAL_ONLY","template":[{"service_account":"s"}]}}},
 			{"address":"google_cloud_run_v2_service.this[\"b\"]","type":"google_cloud_run_v2_service","change":{"after":{"ingress":"INGRESS_TRAFFIC_INTERNAL_ONLY","template":[{"service_account":"s"}]}}}]`, "give each its own"},
+		"the bridge as a service and as a worker": {`[{"address":"module.functions.google_cloud_run_v2_service.this[\"relay\"]","type":"google_cloud_run_v2_service","change":{"after":{"ingress":"INGRESS_TRAFFIC_INTERNAL_ONLY","template":[{"service_account":"s"}]}}},
+			{"address":"module.functions.google_cloud_run_v2_worker_pool.relay[\"relay\"]","type":"google_cloud_run_v2_worker_pool","change":{"after":{"template":[{"service_account":"s"}]}}}]`, ""},
+		"a worker with another function's account": {`[{"address":"module.functions.google_cloud_run_v2_service.this[\"report\"]","type":"google_cloud_run_v2_service","change":{"after":{"ingress":"INGRESS_TRAFFIC_INTERNAL_ONLY","template":[{"service_account":"s"}]}}},
+			{"address":"module.functions.google_cloud_run_v2_worker_pool.relay[\"relay\"]","type":"google_cloud_run_v2_worker_pool","change":{"after":{"template":[{"service_account":"s"}]}}}]`, "give each its own"},
 		"all well": {`[{"address":"module.executor.google_project_iam_member.keda","type":"google_project_iam_member","change":{"after":{"role":"roles/monitoring.viewer","member":"serviceAccount:a"}}}]`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,13 +20,17 @@ provider "google-beta" {
   region  = var.region
 }
 
-data "google_client_config" "this" {}
-
-# The cluster is reached by its DNS name, whose certificate every machine trusts; who may reach it is IAM's matter.
+# The cluster is reached by its DNS name, whose certificate every machine trusts; who may reach it is IAM's matter. The plugin,
+# which kubectl needs too, gives a token when one is needed: one that the plan had would have ended an hour later. It takes the
+# application default credentials, as the provider google does; with others (GOOGLE_CREDENTIALS), name a token in its place.
 provider "helm" {
   kubernetes {
-    host  = "https://${module.gke.cluster.endpoint}"
-    token = data.google_client_config.this.access_token
+    host = "https://${module.gke.cluster.endpoint}"
+    exec {
+      api_version = "client.authentication.k8s.io/v1beta1"
+      command     = "gke-gcloud-auth-plugin"
+      args        = ["--use_application_default_credentials"]
+    }
   }
 }
 
@@ -37,8 +41,13 @@ locals {
   pools   = [for p in var.pools : { for k, v in p : k => v if k != "machine" && v != null && !(k == "gpus" && p.gpus == 0) }]
   tenants = { tenants = [for t in var.tenants : { for k, v in t : k => v if !contains(["name", "s3"], k) && v != null && try(length(v) > 0, true) }] }
 
-  # The same for Cloud Build, which renders the cluster's manifests: with the most nodes of each pool.
-  machines = [for i, p in var.pools : merge(local.pools[i], { machine = { max_nodes = p.machine.max_nodes } })]
+  # The same for Cloud Build, which renders the cluster's manifests, and for doctor, which looks at quotas: with the most nodes of
+  # each pool, their card and whether they are spot.
+  machines = [for i, p in var.pools : merge(local.pools[i], { machine = {
+    max_nodes = p.machine.max_nodes
+    gpu_type  = try(module.gke.node_pools[p.name].gpu_type, null)
+    spot      = try(module.gke.node_pools[p.name].spot, false)
+  } })]
 }
 
 module "project" {
@@ -69,6 +78,9 @@ module "pubsub" {
   bigquery      = var.bigquery_location == null ? null : { location = var.bigquery_location }
   kms_key       = var.kms_key
   labels        = local.labels
+
+  events_subscriptions = var.events_subscriptions
+  deletion_protection  = var.deletion_protection
 }
 
 module "storage" {
@@ -93,7 +105,8 @@ module "rabbitmq" {
   source              = "../../modules/rabbitmq"
   count               = var.rabbitmq.existing == null ? 1 : 0
   project             = module.project.project
-  zone                = coalesce(var.zone, "${var.region}-a")
+  region              = var.region
+  zone                = var.zone
   name                = var.name
   network             = module.network.network.id
   subnet              = module.network.subnets["rabbitmq"]
@@ -103,6 +116,8 @@ module "rabbitmq" {
   machine_type        = var.rabbitmq.machine_type
   disk_gb             = var.rabbitmq.disk_gb
   external            = var.rabbitmq.external
+  internal_ranges     = var.rabbitmq.internal_ranges
+  internal_ports      = var.rabbitmq.internal_ports
   kms_key             = var.kms_key
   deletion_protection = var.deletion_protection
   labels              = local.labels
@@ -164,8 +179,10 @@ module "functions" {
   pools_json            = jsonencode(local.pools)
   tenants_json          = jsonencode(local.tenants)
   clear_text_messages   = var.clear_text_messages
+  relay_workers         = var.relay_workers
   relay_instances       = var.relay_instances
   relay_idle            = var.relay_idle
+  cluster               = module.gke.cluster.name
   build_service_account = module.project.build_service_account
   deletion_protection   = var.deletion_protection
   labels                = local.labels
@@ -185,6 +202,7 @@ module "executor" {
   tenants_secret        = module.functions.tenants_secret
   clear_text_messages   = var.clear_text_messages
   request_keys_ready    = var.request_keys_ready
+  trusted               = var.trusted
   build_service_account = module.project.build_service_account
   deletion_protection   = var.deletion_protection
   labels                = local.labels
@@ -205,18 +223,41 @@ module "cluster" {
 
 module "observability" {
   source                    = "../../modules/observability"
-  providers                 = { google = google, google.billing = google.billing }
   project                   = module.project.project
-  number                    = module.project.number
   name                      = var.name
   emails                    = var.alert_emails
   requests                  = module.pubsub.requests
+  node_pools                = module.gke.node_pools
+  jobs                      = module.executor.jobs
   dead_letters_subscription = module.pubsub.dead_letters_subscription
   relay_service             = module.functions.services["relay"]
+  relay_worker              = try(module.functions.workers["relay"], null)
   finalize_service          = module.functions.services["finalize"]
   cluster                   = module.gke.cluster.name
-  budget                    = var.budget
   labels                    = local.labels
+}
+
+module "budget" {
+  source    = "../../modules/budget"
+  providers = { google = google.billing }
+  project   = module.project.project
+  number    = module.project.number
+  name      = var.name
+  budget    = var.budget
+  channels  = module.observability.channels
+}
+
+# What a tenant connects to RabbitMQ with: its own AMQP URL, and the authority's certificate. Who may act as the tenant's account
+# fetches them, and nobody with more rights hands them out.
+resource "google_secret_manager_secret_iam_member" "tenants" {
+  for_each = merge([for t in var.rabbitmq.existing == null ? var.tenants : [] : {
+    for what, secret in { amqp = t.name, ca = "ca" } : "${t.name} ${what}" => { tenant = t.name, secret = secret }
+  }]...)
+
+  project   = module.project.project
+  secret_id = local.rabbitmq_secrets[each.value.secret]
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${module.storage.clients[each.value.tenant]}"
 }
 
 locals {
@@ -238,6 +279,7 @@ locals {
     topics      = module.pubsub.topics
     requests    = module.pubsub.requests
     services    = module.functions.services
+    workers     = module.functions.workers
     jobs        = module.executor.jobs
     signing_key = module.project.signing_key
     secrets = {

@@ -14,13 +14,13 @@ variable "region" {
 }
 
 variable "zone" {
-  description = "Zone of RabbitMQ's machine; the region's zone a, unless named (europe-west1 and us-east1 have none)."
+  description = "Zone of RabbitMQ's machine; the region's zone b, unless named. Its disk stays in the zone that it was made in."
   type        = string
   default     = null
 
   validation {
     condition     = var.zone == null || can(regex("^[a-z]+-[a-z]+[0-9]+-[a-z]$", var.zone))
-    error_message = "zone is a zone such as europe-west4-a."
+    error_message = "zone is a zone such as europe-west4-b."
   }
 }
 
@@ -123,6 +123,15 @@ variable "request_keys_ready" {
   default     = false
 }
 
+variable "trusted" {
+  description = <<-EOT
+    True where everybody who submits may do what executors may: pools of kind run-job need it, since nothing on Cloud Run keeps
+    experiments from the executor's token (docs/adr/0002-metadata-guard.md). Pools of kind gke keep them from it in any case.
+  EOT
+  type        = bool
+  default     = false
+}
+
 variable "ranges" {
   description = "IPv4 ranges of the network (modules/network). The pod range cannot be changed later."
   type = object({
@@ -137,10 +146,12 @@ variable "ranges" {
 
 variable "rabbitmq" {
   description = <<-EOT
-    RabbitMQ's machine (modules/rabbitmq): its type, disk_gb, and external, which opens it to ranges outside. Where it serves
-    other clusters too: clusters, whose bridges get users of their own, and users, who submit to queues of a prefix that another
-    cluster serves. existing is a RabbitMQ that somebody else runs, in place of a machine: the secrets with the bridge's AMQP URL
-    and, unless the system's authorities know its certificate, the authority's; names, or projects/PROJECT/secrets/NAME.
+    RabbitMQ's machine (modules/rabbitmq): its type, disk_gb; external, which opens it to ranges outside; internal_ranges, of
+    clients in this network and in peers, which reach amqps at its internal address, and internal_ports, if management-tls is to
+    be open to them too. Where it serves other clusters too: clusters, whose bridges get users of their own, and users, who submit
+    to queues of a prefix that another cluster serves. existing is a RabbitMQ that somebody else runs, in place of a machine: the
+    secrets with the bridge's AMQP URL and, unless the system's authorities know its certificate, the authority's; names, or
+    projects/PROJECT/secrets/NAME.
   EOT
   type = object({
     machine_type = optional(string, "n1-standard-2")
@@ -150,6 +161,9 @@ variable "rabbitmq" {
       ports         = optional(set(string), ["amqps"])
       dns_name      = optional(string)
     }))
+    internal_ranges = optional(list(string), [])
+    internal_ports  = optional(set(string), ["amqps"])
+
     clusters = optional(list(object({ name = string, prefixes = list(string), range = string })), [])
     users    = optional(list(object({ name = string, prefix = string })), [])
     existing = optional(object({ bridge_secret = string, ca_secret = optional(string) }))
@@ -157,8 +171,8 @@ variable "rabbitmq" {
   default = {}
 
   validation {
-    condition     = var.rabbitmq.existing == null || (var.rabbitmq.external == null && length(var.rabbitmq.clusters) + length(var.rabbitmq.users) == 0)
-    error_message = "rabbitmq.existing is another's RabbitMQ: external, clusters and users are said where it is made."
+    condition     = var.rabbitmq.existing == null || (var.rabbitmq.external == null && length(var.rabbitmq.internal_ranges) + length(var.rabbitmq.clusters) + length(var.rabbitmq.users) == 0)
+    error_message = "rabbitmq.existing is another's RabbitMQ: external, internal_ranges, clusters and users are said where it is made."
   }
 }
 
@@ -186,14 +200,20 @@ variable "peers" {
   default     = {}
 }
 
+variable "relay_workers" {
+  description = "The bridge as a worker (modules/functions): so many instances are always there and take requests at once. 0: it is called every minute."
+  type        = number
+  default     = 0
+}
+
 variable "relay_instances" {
-  description = "Instances of the bridge (modules/functions): least = 1 is the worker form, which is always there."
+  description = "Instances of the bridge where it is called (modules/functions): least = 1 keeps one warm from one call to the next."
   type        = object({ least = optional(number, 0), most = optional(number, 4) })
   default     = {}
 }
 
 variable "relay_idle" {
-  description = "How long a run of the bridge waits for a next message (RELAY_IDLE); null: 5s, and 2m with relay_instances.least above 0."
+  description = "How long a run of the bridge waits for a next message (RELAY_IDLE); null: 5s, 2m with relay_instances.least above 0, 1m with relay_workers."
   type        = string
   default     = null
 }
@@ -230,9 +250,15 @@ variable "authorized_networks" {
 }
 
 variable "bigquery_location" {
-  description = "Location of a BigQuery table that keeps every event, for example EU; null for none."
+  description = "Location of a BigQuery table that keeps every event, for example EU, or with kms_key the region; null for none."
   type        = string
   default     = null
+}
+
+variable "events_subscriptions" {
+  description = "Ordered subscriptions on studio-events for tools that follow experiments: name => members who may take from it (modules/pubsub)."
+  type        = map(set(string))
+  default     = {}
 }
 
 variable "alert_emails" {
@@ -248,7 +274,7 @@ variable "budget" {
 }
 
 variable "kms_key" {
-  description = "Cloud KMS key for buckets, topics, disks and Kubernetes' secrets, in the region; Google's own keys where null."
+  description = "Cloud KMS key for buckets, topics, images, events, disks and Kubernetes' secrets, in the region; Google's own keys where null. Chosen before the first apply."
   type        = string
   default     = null
 }

@@ -45,7 +45,8 @@ locals {
     },
   ]
 
-  # Executors tell the control plane their deletion cost.
+  # Executors tell the control plane their deletion cost. It has an address of the nodes' subnet, which is not known before it is
+  # made; nodes themselves listen to nothing at 443.
   network = [{
     apiVersion = "networking.k8s.io/v1"
     kind       = "NetworkPolicy"

@@ -29,6 +29,7 @@ resource "google_cloud_run_v2_job" "pool" {
   template {
     task_count  = 1
     parallelism = 1
+    labels      = merge(var.labels, { studio-pool = each.key }) # of these alone Cloud Billing knows
 
     template {
       service_account       = google_service_account.executor.email
@@ -39,7 +40,7 @@ resource "google_cloud_run_v2_job" "pool" {
       containers {
         # Until the first build; later images are Cloud Build's (ignore_changes below).
         image   = "us-docker.pkg.dev/cloudrun/container/job:latest"
-        command = var.trusted ? ["/usr/local/bin/executor"] : ["/bin/sh", "-c", "/usr/local/bin/metadata-guard && exec /usr/local/bin/executor"]
+        command = ["/usr/local/bin/executor"]
 
         dynamic "env" {
           for_each = merge({
@@ -52,7 +53,7 @@ resource "google_cloud_run_v2_job" "pool" {
             REPORTS_TOPIC        = var.topics.reports
             CLEAR_TEXT_MESSAGES  = tostring(var.clear_text_messages)
             EXPERIMENT_UID       = "10000"
-            METADATA_GUARD       = tostring(!var.trusted)
+            METADATA_GUARD       = "false" # nothing can guard it here: see trusted
             LIMIT_IDLE_DURATION  = "5m"
             }, var.request_keys_ready ? {
             REQUEST_KEYS            = "/etc/studio/request-key/key"
@@ -117,6 +118,11 @@ resource "google_cloud_run_v2_job" "pool" {
     ]
 
     precondition {
+      # The guard's rules need NET_ADMIN, which Cloud Run gives nobody: docs/adr/0002-metadata-guard.md
+      condition     = var.trusted
+      error_message = "Pool ${each.key}: on Cloud Run nothing keeps experiments from asking the metadata server for the executor's token, with which they reach every tenant. Set trusted = true where you know all who submit, or make its kind gke."
+    }
+    precondition {
       condition     = each.value.gpus == 0
       error_message = "Pool ${each.key}: a job's task has no GPU for days; make its kind gke."
     }
@@ -124,6 +130,11 @@ resource "google_cloud_run_v2_job" "pool" {
       # https://cloud.google.com/run/docs/configuring/jobs/cpu
       condition     = contains([1, 2, 4, 6, 8], each.value.cpus)
       error_message = "Pool ${each.key}: a job's task has 1, 2, 4, 6 or 8 cpus, not ${each.value.cpus}."
+    }
+    precondition {
+      # https://docs.cloud.google.com/run/docs/configuring/jobs/memory-limits (required memory when setting a CPU value)
+      condition     = local.memory[each.key] >= lookup({ 4 = 2048, 6 = 4096, 8 = 4096 }, each.value.cpus, 512)
+      error_message = "Pool ${each.key}: ram and hdd together, with 512 MiB for the executor, are ${local.memory[each.key]} MiB, and Cloud Run gives a task with ${each.value.cpus} cpus at least ${lookup({ 4 = 2048, 6 = 4096, 8 = 4096 }, each.value.cpus, 512)}. Say more ram or hdd, or fewer cpus."
     }
     precondition {
       condition     = local.memory[each.key] <= lookup({ 1 = 4096, 2 = 8192, 4 = 16384, 6 = 24576, 8 = 32768 }, each.value.cpus, 32768)

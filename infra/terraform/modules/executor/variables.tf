@@ -80,8 +80,8 @@ variable "request_keys_ready" {
 
 variable "trusted" {
   description = <<-EOT
-    Jobs only: true where everybody who submits may do what the executor may. Experiments of a job could otherwise ask the
-    metadata server for the executor's token; without this a job refuses to start where it cannot keep them from it.
+    True where everybody who submits may do what the executor may, which is what pools of jobs are for: on Cloud Run experiments can ask
+    the metadata server for the executor's token (docs/adr/0002-metadata-guard.md). Without it a pool of kind run-job is refused.
   EOT
   type        = bool
   default     = false

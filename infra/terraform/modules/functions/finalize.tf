@@ -36,6 +36,14 @@ resource "google_project_iam_member" "eventarc" {
   member  = each.value
 }
 
+# A grant takes up to seven minutes to hold, and Google refuses a trigger before. The cluster takes longer, and these were made
+# when its making began: https://cloud.google.com/iam/docs/access-change-propagation
+resource "terraform_data" "granted" {
+  input = var.cluster
+
+  depends_on = [google_project_iam_member.eventarc, google_cloud_run_v2_service_iam_member.push, google_service_account_iam_member.push]
+}
+
 resource "google_eventarc_trigger" "finalize" {
   for_each = toset(var.buckets.stores)
 
@@ -62,5 +70,5 @@ resource "google_eventarc_trigger" "finalize" {
     }
   }
 
-  depends_on = [google_project_iam_member.eventarc, google_cloud_run_v2_service_iam_member.push]
+  depends_on = [terraform_data.granted, google_service_account_iam_member.push, google_storage_bucket_iam_member.finalize_stores]
 }

@@ -3,6 +3,11 @@ output "services" {
   value       = { for key, s in google_cloud_run_v2_service.this : key => s.name }
 }
 
+output "workers" {
+  description = "Names of the worker pools, by the function whose image they have: relay where it is a worker, or none."
+  value       = { for key, w in google_cloud_run_v2_worker_pool.relay : key => w.name }
+}
+
 output "service_accounts" {
   description = "E-mails of the accounts: relay, report, finalize, scheduler and push."
   value = merge(
@@ -12,8 +17,11 @@ output "service_accounts" {
 }
 
 output "settings" {
-  description = "By service: its environment, as name and value. A secret's value is not in it."
-  value       = { for key, s in google_cloud_run_v2_service.this : key => [for e in s.template[0].containers[0].env : { name = e.name, value = e.value }] }
+  description = "By service, and by worker pool as relay-worker: its environment, as name and value. A secret's value is not in it."
+  value = merge(
+    { for key, s in google_cloud_run_v2_service.this : key => [for e in s.template[0].containers[0].env : { name = e.name, value = e.value }] },
+    { for key, w in google_cloud_run_v2_worker_pool.relay : "${key}-worker" => [for e in w.template[0].containers[0].env : { name = e.name, value = e.value }] },
+  )
 }
 
 output "tenants_secret" {
@@ -23,6 +31,6 @@ output "tenants_secret" {
 }
 
 output "scheduler_job" {
-  description = "Name of the scheduler's job that calls relay."
-  value       = google_cloud_scheduler_job.relay.name
+  description = "Name of the scheduler's job that calls relay; null where relay is a worker."
+  value       = one([for job in google_cloud_scheduler_job.relay : job.name])
 }

@@ -1,4 +1,4 @@
-# Relay takes requests from RabbitMQ: Cloud Scheduler calls it every minute.
+# Relay takes requests from RabbitMQ: Cloud Scheduler calls it every minute, unless it is a worker (worker.tf).
 
 resource "google_pubsub_topic_iam_member" "relay" {
   for_each = merge(var.requests, var.topics)
@@ -25,6 +25,8 @@ resource "google_cloud_run_v2_service_iam_member" "scheduler" {
 }
 
 resource "google_cloud_scheduler_job" "relay" {
+  for_each = var.relay_workers > 0 ? toset([]) : toset(["relay"])
+
   project          = var.project
   region           = var.region
   name             = "${var.name}-relay"

@@ -31,7 +31,7 @@ locals {
         REPORTS_TOPIC       = var.topics.reports
         CLEAR_TEXT_MESSAGES = tostring(var.clear_text_messages)
         RELAY_DEADLINE      = "9m"
-        # Kept warm, it listens from one call to the next; else it lets go soon after the last request.
+        # Where an instance is kept warm it listens from one call to the next; else it lets go soon after the last request.
         RELAY_IDLE = coalesce(var.relay_idle, var.relay_instances.least > 0 ? "2m" : "5s")
       })
     }
@@ -167,10 +167,13 @@ resource "google_cloud_run_v2_service" "this" {
   }
 
   lifecycle {
-    # Rollouts are Cloud Build's: an apply after one changes nothing.
+    # Rollouts are Cloud Build's: an apply after one changes nothing. scaling is the service's own, which Cloud Run fills in; the
+    # revisions' is in the template. A revision's name is not among these: gcloud leaves it empty, and one that somebody gave must
+    # go with the next change, for Cloud Run refuses two revisions of a name
+    # (https://github.com/hashicorp/terraform-provider-google/issues/13410).
     ignore_changes = [
-      template[0].containers[0].image, template[0].containers[0].name, template[0].revision, template[0].labels,
-      template[0].annotations, client, client_version,
+      template[0].containers[0].image, template[0].containers[0].name, template[0].labels, template[0].annotations,
+      scaling, client, client_version,
     ]
 
     precondition {

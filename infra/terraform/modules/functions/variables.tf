@@ -103,10 +103,24 @@ variable "relay_schedule" {
   default     = "* * * * *"
 }
 
+variable "relay_workers" {
+  description = <<-EOT
+    The bridge as a worker, for clusters where requests come all the time: so many instances are always there, take requests at once,
+    and are paid for all month. 0: Cloud Scheduler calls it, and an idle deployment pays for seconds of each minute.
+  EOT
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.relay_workers >= 0 && floor(var.relay_workers) == var.relay_workers && var.relay_workers <= 100
+    error_message = "relay_workers is a whole number of instances, 0 to 100."
+  }
+}
+
 variable "relay_instances" {
   description = <<-EOT
-    The bridge's instances: least 0 runs one only while there is work, and for relay_idle of each; 1 keeps one warm with its
-    CPU, the worker form for clusters where requests come all the time: there is then always one that takes them at once.
+    Instances of the bridge where it is called: least 0 runs one only while there is work, and for relay_idle of each call; 1 keeps
+    one warm, with its CPU, from one call to the next.
   EOT
   type        = object({ least = optional(number, 0), most = optional(number, 4) })
   default     = {}
@@ -119,8 +133,8 @@ variable "relay_instances" {
 
 variable "relay_idle" {
   description = <<-EOT
-    How long a run of the bridge waits for a next message before it ends (RELAY_IDLE); null: 5s, and 2m where an instance is
-    always there. It is called every minute: what it waits is what an idle deployment pays for.
+    How long a run of the bridge waits for a next message before it ends (RELAY_IDLE); null: 5s, 2m where an instance is kept warm,
+    1m where it is a worker. It is called every minute: what it waits is what an idle deployment pays for. Alerts learn from each end.
   EOT
   type        = string
   default     = null
@@ -129,6 +143,12 @@ variable "relay_idle" {
     condition     = var.relay_idle == null || can(regex("^[1-9][0-9]*(s|m)$", var.relay_idle))
     error_message = "relay_idle is a duration such as 5s or 2m."
   }
+}
+
+variable "cluster" {
+  description = "Name of the cluster: triggers are made after it, when grants hold. Null: at once."
+  type        = string
+  default     = null
 }
 
 variable "build_service_account" {

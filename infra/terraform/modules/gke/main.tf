@@ -14,6 +14,14 @@ resource "google_project_iam_member" "nodes" {
   member  = google_service_account.nodes.member
 }
 
+# Image streaming calls its API in the project's name, as the nodes.
+# https://cloud.google.com/kubernetes-engine/docs/how-to/image-streaming
+resource "google_project_iam_member" "image_streaming" {
+  project = var.project
+  role    = "roles/serviceusage.serviceUsageConsumer"
+  member  = google_service_account.nodes.member
+}
+
 resource "google_container_cluster" "this" {
   project         = var.project
   name            = var.name
@@ -70,6 +78,8 @@ resource "google_container_cluster" "this" {
   release_channel {
     channel = var.release_channel
   }
+  # GKE's upgrades are no change to it: the provider compares it with what was asked for last, and only ever upgrades.
+  min_master_version = var.min_master_version
 
   maintenance_policy {
     recurring_window {
@@ -153,7 +163,14 @@ resource "google_container_cluster" "this" {
   lifecycle {
     # The node pools are resources of their own.
     ignore_changes = [node_config, initial_node_count]
+
+    # An older control plane takes the scalers and drops what it does not know of them, without a word. Where a version was asked
+    # for, an upgrade is on its way.
+    postcondition {
+      condition     = var.min_master_version != null || try(tonumber(split(".", self.master_version)[0]) * 1000 + tonumber(split(".", self.master_version)[1]) >= 1035, true)
+      error_message = "The control plane has Kubernetes ${self.master_version}. Before 1.35 it does not know the scalers' tolerance, and does nothing about one executor in ten too many or too few: set min_master_version = \"1.35\" and apply again."
+    }
   }
 
-  depends_on = [google_project_iam_member.nodes]
+  depends_on = [google_project_iam_member.nodes, google_project_iam_member.image_streaming]
 }

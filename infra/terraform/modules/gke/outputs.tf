@@ -9,7 +9,9 @@ output "cluster" {
 
 output "management_labels" {
   description = "Labels of the management nodes, once they are there: for the selectors of what the cluster itself needs."
-  value       = google_container_node_pool.management.node_config[0].labels
+  # What was asked for: GKE may add labels of its own to what it says of them.
+  value      = local.management.labels
+  depends_on = [google_container_node_pool.management]
 }
 
 output "workload_pool" {
@@ -24,8 +26,8 @@ output "nodes_service_account" {
 }
 
 output "node_pools" {
-  description = "By pool of kind gke: machine type, card, zones and most nodes."
+  description = "By pool of kind gke: machine type, card (gpu_type, null without) and how many, zones, most nodes, spot."
   value = { for name, p in local.pools : name => {
-    type = p.machine.type, card = local.nodes[name].card, cards = p.gpus == 0 ? 0 : local.nodes[name].cards, zones = local.zones[name], max_nodes = p.machine.max_nodes, spot = p.machine.spot
+    type = p.machine.type, gpu_type = local.nodes[name].card, gpus = p.gpus, zones = local.zones[name], max_nodes = p.machine.max_nodes, spot = p.machine.spot
   } }
 }

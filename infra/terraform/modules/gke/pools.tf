@@ -14,18 +14,38 @@ locals {
     }
   }
 
-  # What its nodes are; cpus and gib are null for a type that the tables do not have, which is then not judged.
-  nodes = {
+  # A type in its parts: n1-standard-4, or the CPUs and MiB of a custom one (custom-8-16384 is an n1, n2-custom-8-16384 an n2).
+  types = {
     for name, p in local.pools : name => {
-      family = split("-", p.machine.type)[0]
-      card   = p.gpus == 0 ? null : try(local.built_in[p.machine.type].card, p.machine.accelerator)
-      cards  = try(local.built_in[p.machine.type].count, p.gpus)
-      cpus   = try(local.built_in[p.machine.type].cpus, tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
-      gib = try(local.built_in[p.machine.type].gib,
-      local.gib_per_cpu[regex("^([a-z0-9]+-[a-z]+)-", p.machine.type)[0]] * tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
-      ssds = try(coalesce(p.machine.local_ssds, try(local.built_in[p.machine.type].ssds, null), contains(local.with_ssds, split("-", p.machine.type)[0]) ? 1 : 0), 0)
+      family = split("-", p.machine.type)[0] == "custom" ? "n1" : split("-", p.machine.type)[0]
+      custom = try([for n in regex("^(?:[a-z0-9]+-)?custom-([0-9]+)-([0-9]+)(?:-ext)?$", p.machine.type) : tonumber(n)], null)
+      built  = lookup(local.built_in, p.machine.type, null)
     }
   }
+
+  # What its nodes are; cpus, gib and may_ssds are null for a type that the tables do not have, which is then not judged.
+  shapes = {
+    for name, p in local.pools : name => {
+      family = local.types[name].family
+      card   = p.gpus == 0 ? null : try(local.types[name].built.card, p.machine.accelerator)
+      cards  = try(local.types[name].built.count, p.gpus)
+      cpus   = try(local.types[name].built.cpus, local.types[name].custom[0], tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
+      gib = try(local.types[name].built.gib, local.types[name].custom[1] / 1024,
+      local.gib_per_cpu[regex("^([a-z0-9]+-[a-z]+)-", p.machine.type)[0]] * tonumber(regex("-([0-9]+)$", p.machine.type)[0]), null)
+    }
+  }
+  nodes = {
+    for name, n in local.shapes : name => merge(n, {
+      # An n1 with T4 has 16 at most.
+      may_ssds = try(local.types[name].built.ssds, [
+        for count in [for row in local.ssds_by_cpus[n.family] : row.counts if n.cpus <= row.most][0] : count
+        if !(count > 16 && n.card == "nvidia-tesla-t4")
+      ], null)
+    })
+  }
+
+  # As many local SSDs as asked for, or the least that the type may have.
+  ssds = { for name, p in local.pools : name => try(coalesce(p.machine.local_ssds, try(min(local.nodes[name].may_ssds...), 0)), 0) }
 
   zones = {
     for name, p in local.pools : name => try(coalescelist(
@@ -44,10 +64,16 @@ locals {
     }
   }
 
-  # Of the disk that pods use, GKE keeps about a tenth; executors cache 50 GiB beside what experiments may have.
+  # What GKE leaves of a node's disk for pods, by the same page: less what the system has (50, 75 or 100 GiB with one, two or more
+  # local SSDs; of a boot disk the least of half, 6 GiB and 35 %, and 100 GiB) and a tenth, at which it evicts pods; file system and
+  # image take a fiftieth or so of it first. The autoscaler reckons a pool without nodes by the same numbers, from its template
+  # (https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/gce/templates.go). Executors cache
+  # 50 GiB beside what experiments may have.
   disk = {
-    for name, p in local.pools : name =>
-    (local.nodes[name].ssds > 0 ? local.nodes[name].ssds * 375 : p.machine.disk_gb) * 0.9 * pow(1000, 3) - 50 * pow(1024, 3)
+    for name, p in local.pools : name => ((local.ssds[name] > 0
+      ? local.ssds[name] * 375 * 0.98 * 0.9 - min(25 + 25 * local.ssds[name], 100)
+      : (p.machine.disk_gb * 0.98 - 4.2) * 0.9 - min(p.machine.disk_gb * 0.5, 6 + p.machine.disk_gb * 0.35, 100)
+    ) - 50) * pow(1024, 3)
   }
 
   # Each node has a range of its own with twice as many addresses as it may have pods, rounded up to a power of two.
@@ -56,12 +82,14 @@ locals {
   management = {
     nodes         = 3
     pods_per_node = 64
+    labels        = { studio-pool = "management" }
   }
   # One node more of each while a pool is upgraded.
   addresses = (local.management.nodes + 1) * local.management.pods_per_node * 2 + sum(concat([0], [for p in local.pools : (p.machine.max_nodes + 1) * local.pods_per_node * 2]))
   most      = local.management.nodes + 1 + sum(concat([0], [for p in local.pools : p.machine.max_nodes + 1]))
   holds     = pow(2, 32 - tonumber(split("/", var.secondary_ranges.pods.range)[1]))
-  places    = pow(2, 32 - tonumber(split("/", var.subnet.range)[1])) - 4
+  # Google keeps four, and the control plane has one.
+  places = pow(2, 32 - tonumber(split("/", var.subnet.range)[1])) - 5
 }
 
 resource "google_container_node_pool" "management" {
@@ -97,7 +125,7 @@ resource "google_container_node_pool" "management" {
     service_account   = google_service_account.nodes.email
     oauth_scopes      = ["https://www.googleapis.com/auth/cloud-platform"]
     metadata          = { disable-legacy-endpoints = "true" } # GKE's own default, which it would show as a change
-    labels            = { studio-pool = "management" }
+    labels            = local.management.labels
     resource_labels   = var.labels
 
     workload_metadata_config {
@@ -186,7 +214,7 @@ resource "google_container_node_pool" "pool" {
 
     # Caches and working folders (emptyDir) are on local SSD.
     dynamic "ephemeral_storage_local_ssd_config" {
-      for_each = local.nodes[each.key].ssds > 0 ? [local.nodes[each.key].ssds] : []
+      for_each = local.ssds[each.key] > 0 ? [local.ssds[each.key]] : []
       content {
         local_ssd_count = ephemeral_storage_local_ssd_config.value
       }
@@ -209,12 +237,46 @@ resource "google_container_node_pool" "pool" {
       cpu_cfs_quota                          = true # providers before 7.6 take it for false where it is not said
       insecure_kubelet_readonly_port_enabled = "FALSE"
       pod_pids_limit                         = 16384 # data loaders of many experiments
+      single_process_oom_kill                = true  # an experiment that takes too much memory ends, and not the whole executor with all others
     }
   }
 
   lifecycle {
     ignore_changes = [initial_node_count, node_config[0].resource_labels["goog-gke-node-pool-provisioning-model"], node_config[0].resource_labels["goog-gke-accelerator-type"]]
 
+    precondition {
+      condition     = each.value.gpus > 0 || local.types[each.key].built == null
+      error_message = "Pool ${each.key} has no gpus, but ${each.value.machine.type} has ${try(local.types[each.key].built.count, 0)} built in, which are paid for: say gpus and gpu_mem, or choose a type without cards."
+    }
+    precondition {
+      condition     = each.value.machine.accelerator == null || each.value.gpus > 0
+      error_message = "Pool ${each.key} names the card ${coalesce(each.value.machine.accelerator, "-")}, but no gpus: say gpus and gpu_mem, or leave machine.accelerator out."
+    }
+    precondition {
+      condition     = each.value.machine.accelerator == null || local.types[each.key].built == null || each.value.machine.accelerator == try(local.types[each.key].built.card, "")
+      error_message = "Pool ${each.key}: ${each.value.machine.type} comes with ${try(local.types[each.key].built.card, "-")}, and no ${coalesce(each.value.machine.accelerator, "-")} can be attached to it: leave machine.accelerator out."
+    }
+    precondition {
+      # Families of cards begin with a or g; those that the table does not have are not judged.
+      condition     = each.value.machine.accelerator == null || can(regex("^(n1$|[ag][0-9])", local.nodes[each.key].family))
+      error_message = "Pool ${each.key}: no card can be attached to ${each.value.machine.type}. Choose an n1 type for ${coalesce(each.value.machine.accelerator, "-")}, or a g2, a2 or a3 type, which has its own."
+    }
+    precondition {
+      condition     = local.nodes[each.key].family != "n1" || !contains([for t in values(local.built_in) : t.card], coalesce(each.value.machine.accelerator, "-"))
+      error_message = "Pool ${each.key}: ${coalesce(each.value.machine.accelerator, "-")} comes only built into a type, and cannot be attached to ${each.value.machine.type}: choose one of ${join(", ", [for name, t in local.built_in : name if t.card == coalesce(each.value.machine.accelerator, "-")])}."
+    }
+    precondition {
+      condition     = local.nodes[each.key].family != "n1" || !contains(keys(local.attached), coalesce(local.nodes[each.key].card, "-")) || contains(keys(lookup(local.attached, coalesce(local.nodes[each.key].card, "-"), {})), tostring(each.value.gpus))
+      error_message = "Pool ${each.key}: a machine has ${join(", ", keys(lookup(local.attached, coalesce(local.nodes[each.key].card, "-"), {})))} ${coalesce(local.nodes[each.key].card, "-")}, and not ${each.value.gpus}."
+    }
+    precondition {
+      condition     = local.nodes[each.key].family != "n1" || try(local.nodes[each.key].cpus <= local.attached[local.nodes[each.key].card][tostring(each.value.gpus)], true)
+      error_message = "Pool ${each.key}: with ${each.value.gpus} ${coalesce(local.nodes[each.key].card, "-")} a machine has at most ${try(local.attached[local.nodes[each.key].card][tostring(each.value.gpus)], 0)} CPUs, and ${each.value.machine.type} has more: choose a smaller type, or more gpus."
+    }
+    precondition {
+      condition     = coalesce(each.value.machine.local_ssds, 0) == 0 || try(contains(local.nodes[each.key].may_ssds, each.value.machine.local_ssds), true)
+      error_message = "Pool ${each.key}: ${each.value.machine.type} may have ${try(length(local.nodes[each.key].may_ssds), 0) == 0 ? "no local SSDs" : "${join(", ", local.nodes[each.key].may_ssds)} local SSDs, or 0"}, and not ${coalesce(each.value.machine.local_ssds, 0)}: leave local_ssds out for the least."
+    }
     precondition {
       condition     = each.value.gpus == 0 || local.nodes[each.key].card != null
       error_message = "Pool ${each.key} has gpus, but ${each.value.machine.type} has none built in: name machine.accelerator, for example nvidia-tesla-t4, or choose a g2, a2 or a3 type."

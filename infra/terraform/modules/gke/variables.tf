@@ -35,9 +35,9 @@ variable "secondary_ranges" {
 variable "pools" {
   description = <<-EOT
     The pools, as POOLS has them (docs/settings.md), and for each of kind gke the machine of its nodes. One executor runs on
-    each node. machine: type; accelerator (Google's name of the card) where the type has none built in; zones (those of the
-    region that have the card, unless named); spot; max_nodes; disk_gb; local_ssds (what the type has, unless given; each
-    375 GB); driver of the cards (DEFAULT or LATEST).
+    each node. machine: type; accelerator (Google's name of the card) for an n1 type, where the card is not built in; zones (those
+    of the region that have the card, unless named); spot; max_nodes; disk_gb; local_ssds (the least that the type may have, unless
+    given; each 375 GiB); driver of the cards (DEFAULT or LATEST).
   EOT
   type = list(object({
     name    = string
@@ -95,6 +95,20 @@ variable "release_channel" {
   validation {
     condition     = contains(["RAPID", "REGULAR", "STABLE", "EXTENDED"], var.release_channel)
     error_message = "release_channel is RAPID, REGULAR, STABLE or EXTENDED."
+  }
+}
+
+variable "min_master_version" {
+  description = <<-EOT
+    Least version of the control plane, for a channel whose default is older than 1.35 (STABLE's was in July 2026, REGULAR's not). Null
+    is the channel's default: a version that is named here would one day be too old for a new cluster.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.min_master_version == null || try(tonumber(regex("^1\\.([0-9]+)(\\.|$)", var.min_master_version)[0]) >= 35, false)
+    error_message = "min_master_version is 1.35 or later, such as 1.35 or 1.35.8-gke.1036000: older versions do not know the scalers' tolerance."
   }
 }
 

@@ -12,6 +12,8 @@ output "subnets" {
     { for purpose, s in google_compute_subnetwork.one_purpose : purpose => { id = s.id, name = s.name, range = s.ip_cidr_range } },
     { nodes = { id = google_compute_subnetwork.nodes.id, name = google_compute_subnetwork.nodes.name, range = google_compute_subnetwork.nodes.ip_cidr_range } },
   )
+  # What starts in a subnet has a way out from its first minute: RabbitMQ's machine installs its packages then.
+  depends_on = [google_compute_router_nat.this]
 }
 
 output "secondary_ranges" {

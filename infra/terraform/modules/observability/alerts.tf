@@ -5,7 +5,10 @@ locals {
 
   subscription = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id="
 
-  # above: fires when more than that lasts as long; absent: fires when nothing comes for as long.
+  pools = "monitored_resource=\"pubsub_subscription\",subscription_id=~\"${join("|", values(var.requests))}\""
+
+  # above: fires when more than that lasts as long; absent: fires when nothing comes for as long; promql: fires for each series that
+  # comes out.
   alerts = {
     dead-letters = {
       title    = "Requests became dead letters"
@@ -23,16 +26,23 @@ locals {
       align    = "ALIGN_MAX"
       severity = "WARNING"
     }
+    # A request that runs counts as undelivered, too, and whoever holds one extends its deadline at least every ten minutes: where
+    # nobody does, nobody has taken any.
+    not-taken = {
+      title    = "Requests have waited for 45 minutes, and nobody takes any from their pool"
+      promql   = "sum by (subscription_id) (min_over_time(pubsub_googleapis_com:subscription_num_undelivered_messages{${local.pools}}[45m])) > 0 unless on (subscription_id) sum by (subscription_id) (increase(pubsub_googleapis_com:subscription_mod_ack_deadline_message_count{${local.pools}}[45m])) > 0"
+      severity = "ERROR"
+    }
     no-relay = {
       title    = "No relay has come to its end for 20 minutes: requests stay in RabbitMQ"
-      filter   = "resource.type=\"cloud_run_revision\" AND ${local.log.relay_runs}"
+      filter   = "resource.type=\"${local.relay_type}\" AND ${local.log.relay_runs}"
       absent   = "1200s"
       align    = "ALIGN_DELTA"
       severity = "CRITICAL"
     }
     relay-failing = {
       title    = "The relay fails: RabbitMQ or Pub/Sub is not reached, or its settings are wrong"
-      filter   = "resource.type=\"cloud_run_revision\" AND ${local.log.relay_faults}"
+      filter   = "resource.type=\"${local.relay_type}\" AND ${local.log.relay_faults}"
       above    = 2
       lasts    = "600s"
       align    = "ALIGN_DELTA"
@@ -40,7 +50,7 @@ locals {
     }
     lost-experiments = {
       title    = "Experiments are lost: the infrastructure failed them too often"
-      filter   = "resource.type=one_of(\"k8s_container\",\"cloud_run_job\") AND ${local.log.lost}"
+      filter   = "${local.executors} AND ${local.log.lost}"
       above    = 0
       lasts    = "0s"
       align    = "ALIGN_DELTA"
@@ -48,7 +58,7 @@ locals {
     }
     gpu-unhealthy = {
       title    = "A GPU went bad and was taken out of use"
-      filter   = "resource.type=one_of(\"k8s_container\",\"cloud_run_job\") AND ${local.log.gpu_bad}"
+      filter   = "${local.executors} AND ${local.log.gpu_bad}"
       above    = 0
       lasts    = "0s"
       align    = "ALIGN_DELTA"
@@ -79,7 +89,7 @@ resource "google_monitoring_notification_channel" "email" {
 resource "terraform_data" "metrics_known" {
   input = var.cluster
 
-  depends_on = [google_logging_metric.counter, google_logging_metric.sum]
+  depends_on = [google_logging_metric.counter]
 }
 
 resource "google_monitoring_alert_policy" "this" {
@@ -123,6 +133,17 @@ resource "google_monitoring_alert_policy" "this" {
         }
       }
     }
+
+    dynamic "condition_prometheus_query_language" {
+      for_each = contains(keys(each.value), "promql") ? [each.value] : []
+      content {
+        query               = condition_prometheus_query_language.value.promql
+        duration            = "300s"
+        evaluation_interval = "60s"
+        # A metric of Google's may be new to the project: it has no points before the first request.
+        disable_metric_validation = true
+      }
+    }
   }
 
   documentation {
@@ -139,43 +160,4 @@ resource "google_monitoring_alert_policy" "this" {
   }
 
   depends_on = [terraform_data.metrics_known]
-}
-
-resource "google_billing_budget" "this" {
-  provider = google.billing
-  for_each = var.budget == null ? {} : { this = var.budget }
-
-  billing_account = each.value.billing_account
-  display_name    = "${var.name}: ${var.project}" # of 60 characters at most
-
-  budget_filter {
-    projects        = ["projects/${var.number}"]
-    calendar_period = "MONTH"
-  }
-
-  amount {
-    specified_amount {
-      currency_code = each.value.currency
-      units         = tostring(each.value.amount)
-    }
-  }
-
-  dynamic "threshold_rules" {
-    for_each = [
-      { percent = 0.5, basis = "CURRENT_SPEND" }, { percent = 0.9, basis = "CURRENT_SPEND" },
-      { percent = 1.0, basis = "CURRENT_SPEND" }, { percent = 1.2, basis = "FORECASTED_SPEND" },
-    ]
-    content {
-      threshold_percent = threshold_rules.value.percent
-      spend_basis       = threshold_rules.value.basis
-    }
-  }
-
-  dynamic "all_updates_rule" {
-    for_each = length(var.emails) > 0 ? [slice([for c in google_monitoring_notification_channel.email : c.id], 0, min(5, length(var.emails)))] : []
-    content {
-      monitoring_notification_channels = all_updates_rule.value # five at most
-      disable_default_iam_recipients   = false
-    }
-  }
 }

@@ -2,28 +2,51 @@
 # default: Google's answer leaves such members out, and every apply would see a difference.
 
 locals {
-  charts = [
-    { title = "Queue to result: requests and experiments an hour", per = "hour", series = concat(
-      [for key in ["relayed", "refused"] : { name = key, filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.sum[key].name}\" AND resource.type=\"cloud_run_revision\"", align = "ALIGN_DELTA" }],
-      [for key in ["claimed", "saved", "lost"] : { name = key, filter = "${local.log[key]} AND resource.type=one_of(\"k8s_container\",\"cloud_run_job\")", align = "ALIGN_DELTA" }],
-      [{ name = "recorded", filter = "${local.log.recorded} AND resource.type=\"cloud_run_revision\"", align = "ALIGN_DELTA" }],
+  executors = "resource.type=one_of(\"k8s_container\",\"cloud_run_job\")"
+
+  # A pool's containers and its machines. Pods are named executor-POOL-HASH-ID; machines have the pool as a label.
+  containers = { for pool, n in var.node_pools : pool =>
+    "resource.type=\"k8s_container\" AND resource.labels.cluster_name=\"${var.cluster}\" AND resource.labels.pod_name=monitoring.regex.full_match(\"executor-${pool}-[a-z0-9]+-[a-z0-9]+\")"
+  }
+  machines = { for pool, n in var.node_pools : pool => "resource.type=\"gce_instance\" AND metadata.user_labels.\"studio-pool\"=\"${pool}\"" }
+  cards    = { for pool, n in var.node_pools : pool => n if n.gpus > 0 }
+
+  # filter, align and reduce, or promql: Google counts what is published by the number of its sizes, which no aligner gives.
+  # https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub (topic/message_sizes), https://cloud.google.com/monitoring/promql/promql-mapping
+  charts = [for chart in [
+    { title = "Queue to result: requests and experiments an hour", period = "3600s", series = concat(
+      [{ name = "relayed to Pub/Sub", promql = "sum(increase(pubsub_googleapis_com:topic_message_sizes_count{monitored_resource=\"pubsub_topic\",topic_id=~\"${join("|", values(var.requests))}\"}[1h]))" }],
+      [{ name = "refused by the bridge", filter = "${local.log.refused} AND resource.type=\"${local.relay_type}\"", align = "ALIGN_DELTA", reduce = "REDUCE_SUM" }],
+      [for key in ["claimed", "saved", "lost"] : { name = key, filter = "${local.log[key]} AND ${local.executors}", align = "ALIGN_DELTA", reduce = "REDUCE_SUM" }],
+      [{ name = "recorded", filter = "${local.log.recorded} AND resource.type=\"cloud_run_revision\"", align = "ALIGN_DELTA", reduce = "REDUCE_SUM" }],
     ) },
-    { title = "Requests that wait or run, by pool", per = "now", series = [for pool, s in var.requests : {
-      name = pool, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\"", align = "ALIGN_MEAN"
+    { title = "Requests that wait or run, by pool", period = "300s", series = [for pool, s in var.requests : {
+      name = pool, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\"", align = "ALIGN_MEAN", reduce = "REDUCE_SUM"
     }] },
-    { title = "Oldest request that waits or runs, seconds", per = "now", series = [for pool, s in var.requests : {
-      name = pool, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\"", align = "ALIGN_MAX"
+    { title = "Oldest request that waits or runs, seconds", period = "300s", series = [for pool, s in var.requests : {
+      name = pool, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\"", align = "ALIGN_MAX", reduce = "REDUCE_MAX"
     }] },
-    { title = "Dead letters and reports that wait", per = "now", series = [for s in [var.dead_letters_subscription, var.reports_subscription] : {
-      name = s, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\"", align = "ALIGN_MEAN"
+    { title = "Dead letters and reports that wait", period = "300s", series = [for s in [var.dead_letters_subscription, var.reports_subscription] : {
+      name = s, filter = "${local.subscription}\"${s}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\"", align = "ALIGN_MEAN", reduce = "REDUCE_SUM"
     }] },
-    { title = "GPUs: share of time that they compute, in percent (low is idle)", per = "now", series = [{
-      name = "cards", filter = "resource.type=\"k8s_container\" AND resource.labels.cluster_name=\"${var.cluster}\" AND metric.type=\"kubernetes.io/container/accelerator/duty_cycle\"", align = "ALIGN_MEAN"
+    { title = "GPUs: share of time that they compute, in percent (low is idle)", period = "300s", series = [for pool, n in local.cards : {
+      name = pool, filter = "${local.containers[pool]} AND metric.type=\"kubernetes.io/container/accelerator/duty_cycle\"", align = "ALIGN_MEAN", reduce = "REDUCE_MEAN"
     }] },
-    { title = "Cost: CPUs of all nodes that run (each pool's nodes are paid for while they are here)", per = "now", series = [{
-      name = "cpus", filter = "resource.type=\"k8s_node\" AND resource.labels.cluster_name=\"${var.cluster}\" AND metric.type=\"kubernetes.io/node/cpu/total_cores\"", align = "ALIGN_MEAN"
+    { title = "GPUs that executors hold, by pool", period = "300s", series = [for pool, n in local.cards : {
+      name = pool, filter = "${local.containers[pool]} AND metric.type=\"kubernetes.io/container/accelerator/request\"", align = "ALIGN_MEAN", reduce = "REDUCE_SUM"
     }] },
-  ]
+    { title = "Cost: what is paid for while it is here, by pool", period = "300s", series = concat(
+      [for pool, n in var.node_pools : {
+        name = "${pool}: ${n.spot ? "spot nodes" : "nodes"}${n.gpus > 0 ? " with ${n.gpus} x ${coalesce(n.gpu_type, "GPU")}" : ""}", filter = "${local.machines[pool]} AND metric.type=\"compute.googleapis.com/instance/cpu/reserved_cores\"", align = "ALIGN_MEAN", reduce = "REDUCE_COUNT"
+      }],
+      [for pool, job in var.jobs : {
+        name = "${pool}: tasks of its job", filter = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=\"${job}\" AND metric.type=\"run.googleapis.com/job/running_executions\"", align = "ALIGN_MEAN", reduce = "REDUCE_SUM"
+      }],
+      [{
+        name = "instances of functions", filter = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=starts_with(\"${var.name}-\") AND metric.type=\"run.googleapis.com/container/billable_instance_time\"", align = "ALIGN_RATE", reduce = "REDUCE_SUM"
+      }],
+    ) },
+  ] : chart if length(chart.series) > 0] # Google takes no chart without a series
 }
 
 resource "google_monitoring_dashboard" "this" {
@@ -37,19 +60,13 @@ resource "google_monitoring_dashboard" "this" {
         title = chart.title
         xyChart = {
           dataSets = [for s in chart.series : {
-            plotType       = chart.per == "hour" ? "STACKED_BAR" : "LINE"
+            plotType       = "LINE"
             legendTemplate = s.name
             targetAxis     = "Y1"
-            timeSeriesQuery = {
-              timeSeriesFilter = {
-                filter = s.filter
-                aggregation = {
-                  alignmentPeriod    = chart.per == "hour" ? "3600s" : "300s"
-                  perSeriesAligner   = s.align
-                  crossSeriesReducer = strcontains(s.filter, "duty_cycle") ? "REDUCE_MEAN" : "REDUCE_SUM"
-                }
-              }
-            }
+            timeSeriesQuery = { for kind, query in {
+              prometheusQuery  = try(s.promql, null)
+              timeSeriesFilter = try({ filter = s.filter, aggregation = { alignmentPeriod = chart.period, perSeriesAligner = s.align, crossSeriesReducer = s.reduce } }, null)
+            } : kind => query if query != null }
           }]
         }
       }]

@@ -3,11 +3,6 @@ variable "project" {
   type        = string
 }
 
-variable "number" {
-  description = "The project's number, by which the budget names it."
-  type        = string
-}
-
 variable "name" {
   description = "Begins the names of what is made."
   type        = string
@@ -26,8 +21,20 @@ variable "emails" {
 }
 
 variable "requests" {
-  description = "By pool: name of its subscription (modules/pubsub)."
+  description = "By pool: name of its topic, which is its subscription's too (modules/pubsub)."
   type        = map(string)
+}
+
+variable "node_pools" {
+  description = "By pool of kind gke: how many cards an executor has, of which type, and whether its nodes are spot (modules/gke)."
+  type        = map(object({ gpus = optional(number, 0), gpu_type = optional(string), spot = optional(bool, true) }))
+  default     = {}
+}
+
+variable "jobs" {
+  description = "By pool of kind run-job: name of its job (modules/executor)."
+  type        = map(string)
+  default     = {}
 }
 
 variable "dead_letters_subscription" {
@@ -44,6 +51,12 @@ variable "reports_subscription" {
 variable "relay_service" {
   description = "Name of the service relay (modules/functions)."
   type        = string
+}
+
+variable "relay_worker" {
+  description = "Name of the worker pool relay, where the bridge is one (modules/functions); null where the service is called."
+  type        = string
+  default     = null
 }
 
 variable "finalize_service" {
@@ -67,21 +80,6 @@ variable "oldest_hours" {
   validation {
     condition     = var.oldest_hours >= 1 && var.oldest_hours <= 700
     error_message = "oldest_hours must be 1 to 700: after 31 days (744 hours) the request is gone."
-  }
-}
-
-variable "budget" {
-  description = "Monthly budget of the project: the billing account (012345-567890-ABCDEF), the amount, and its currency, which can only be the account's. Null for none."
-  type = object({
-    billing_account = string
-    amount          = number
-    currency        = optional(string)
-  })
-  default = null
-
-  validation {
-    condition     = var.budget == null || (can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.budget.billing_account)) && try(var.budget.amount >= 1 && floor(var.budget.amount) == var.budget.amount, false))
-    error_message = "budget.billing_account is like 012345-567890-ABCDEF, and amount a whole number of at least 1."
   }
 }
 

@@ -5,7 +5,7 @@ locals {
   apis = toset([
     "artifactregistry.googleapis.com", "bigquery.googleapis.com", "billingbudgets.googleapis.com", "cloudbuild.googleapis.com",
     "cloudkms.googleapis.com", "cloudresourcemanager.googleapis.com", "cloudscheduler.googleapis.com", "compute.googleapis.com",
-    "container.googleapis.com", "eventarc.googleapis.com", "iam.googleapis.com", "iamcredentials.googleapis.com",
+    "container.googleapis.com", "containerfilesystem.googleapis.com", "eventarc.googleapis.com", "iam.googleapis.com", "iamcredentials.googleapis.com",
     "iap.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "oslogin.googleapis.com", "pubsub.googleapis.com",
     "run.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com", "workflowexecutions.googleapis.com", "workflows.googleapis.com",
   ])
@@ -21,16 +21,27 @@ resource "google_project_service" "this" {
 
 # Images are scanned by the build: Google's own scanner (containerscanning) is paid for with each image.
 
-# A service agent is there once something has used its API; these are needed before.
+# A service agent is there once something has used its API; these are needed before. Workflows refuses the first workflow without its own.
 resource "google_project_service_identity" "this" {
   provider = google-beta
-  for_each = toset(concat(["pubsub.googleapis.com", "eventarc.googleapis.com"], var.kms_key == null ? [] : ["container.googleapis.com"]))
+  for_each = toset(concat(
+    ["pubsub.googleapis.com", "eventarc.googleapis.com", "workflows.googleapis.com"],
+    var.kms_key == null ? [] : ["artifactregistry.googleapis.com", "container.googleapis.com"],
+  ))
 
   project = var.project
   service = google_project_service.this[each.key].service
 }
 
 data "google_storage_project_service_account" "this" {
+  project    = var.project
+  depends_on = [google_project_service.this]
+}
+
+# Asked for, BigQuery makes its agent.
+data "google_bigquery_default_service_account" "this" {
+  for_each = var.kms_key == null ? toset([]) : toset(["this"])
+
   project    = var.project
   depends_on = [google_project_service.this]
 }
@@ -51,10 +62,12 @@ resource "google_project_iam_member" "eventarc" {
 # Those who keep things at rest encrypt them with a key of one's own as these agents.
 resource "google_kms_crypto_key_iam_member" "at_rest" {
   for_each = var.kms_key == null ? {} : {
-    storage = data.google_storage_project_service_account.this.email_address
-    pubsub  = google_project_service_identity.this["pubsub.googleapis.com"].email
-    compute = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
-    gke     = "service-${data.google_project.this.number}@container-engine-robot.iam.gserviceaccount.com"
+    storage  = data.google_storage_project_service_account.this.email_address
+    pubsub   = google_project_service_identity.this["pubsub.googleapis.com"].email
+    registry = "service-${data.google_project.this.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com"
+    bigquery = data.google_bigquery_default_service_account.this["this"].email
+    compute  = "service-${data.google_project.this.number}@compute-system.iam.gserviceaccount.com"
+    gke      = "service-${data.google_project.this.number}@container-engine-robot.iam.gserviceaccount.com"
   }
 
   crypto_key_id = var.kms_key
@@ -77,13 +90,18 @@ resource "google_artifact_registry_repository" "this" {
   repository_id = var.name
   description   = "Images of executors and functions."
   format        = "DOCKER"
+  kms_key_name  = var.kms_key
   labels        = var.labels
 
+  # A version is a manifest, and a build makes six of each image: an index, the image, its SBOM with provenance, and the signature of
+  # each of these (infra/deploy/publish). Room for two more keeps a build whole. The builds' cache is not among them: it is large, and
+  # comes again.
   cleanup_policies {
     id     = "keep-latest"
     action = "KEEP"
     most_recent_versions {
-      keep_count = var.keep_images
+      package_name_prefixes = ["bridge", "executor", "finalize"]
+      keep_count            = 8 * var.keep_builds
     }
   }
   cleanup_policies {
@@ -95,7 +113,7 @@ resource "google_artifact_registry_repository" "this" {
     }
   }
 
-  depends_on = [google_project_service.this]
+  depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.at_rest]
 }
 
 # deployment.json, from which Cloud Build renders the cluster's manifests, and what gcloud builds submit uploads.
@@ -130,5 +148,12 @@ resource "google_storage_bucket" "config" {
     }
   }
 
-  depends_on = [google_project_service.this]
+  dynamic "encryption" {
+    for_each = var.kms_key == null ? [] : [var.kms_key]
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.at_rest]
 }

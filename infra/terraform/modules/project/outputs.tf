@@ -1,7 +1,9 @@
 output "project" {
   description = "The project's id, once its APIs are on."
   value       = var.project
-  depends_on  = [google_project_service.this, google_project_iam_member.eventarc, google_kms_crypto_key_iam_member.at_rest]
+  depends_on = [
+    google_project_service.this, google_project_service_identity.this, google_project_iam_member.eventarc, google_kms_crypto_key_iam_member.at_rest,
+  ]
 }
 
 output "registry" {

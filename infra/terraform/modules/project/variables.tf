@@ -19,19 +19,25 @@ variable "name" {
   }
 }
 
-variable "keep_images" {
-  description = "How many of an image's latest versions the registry keeps; older ones go after 30 days."
+variable "keep_builds" {
+  description = <<-EOT
+    The images of how many of the latest builds the registry keeps, builds that failed after their push among them; older ones go after
+    30 days. What runs must be among them: more, where people build all day and roll out rarely.
+  EOT
   type        = number
-  default     = 20
+  default     = 50
 
   validation {
-    condition     = var.keep_images >= 2
-    error_message = "keep_images must be at least 2: one runs, and one to go back to."
+    condition     = var.keep_builds >= 2 && floor(var.keep_builds) == var.keep_builds
+    error_message = "keep_builds is a whole number of at least 2: one runs, and one to go back to."
   }
 }
 
 variable "kms_key" {
-  description = "Cloud KMS key of what is kept (projects/…/locations/REGION/keyRings/…/cryptoKeys/…), which Google's service agents are let use; null for Google's own keys."
+  description = <<-EOT
+    Cloud KMS key of what is kept (projects/…/locations/REGION/keyRings/…/cryptoKeys/…), which Google's service agents are let use;
+    null for Google's own keys. Chosen before the first apply: a registry that gets one later is made anew, and its images are gone.
+  EOT
   type        = string
   default     = null
 

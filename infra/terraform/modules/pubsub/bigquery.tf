@@ -13,6 +13,21 @@ resource "google_bigquery_dataset" "events" {
   description                = "Events of StudioML experiments."
   labels                     = var.labels
   delete_contents_on_destroy = false
+
+  dynamic "default_encryption_configuration" {
+    for_each = var.kms_key == null ? [] : [var.kms_key]
+    content {
+      kms_key_name = default_encryption_configuration.value
+    }
+  }
+
+  lifecycle {
+    precondition {
+      # https://cloud.google.com/bigquery/docs/customer-managed-encryption#key_location
+      condition     = var.kms_key == null || lower(each.value.location) == try(split("/", var.kms_key)[3], "")
+      error_message = "BigQuery takes a key of the data set's own location only: with kms_key ${coalesce(var.kms_key, "-")} the location must be ${try(split("/", var.kms_key)[3], "the key's")}, not ${each.value.location}."
+    }
+  }
 }
 
 # The columns are those that a BigQuery subscription with write_metadata needs.
@@ -25,7 +40,7 @@ resource "google_bigquery_table" "events" {
   table_id            = "events"
   description         = "One row for each delivery of an event: the same fact has the same ce-id."
   labels              = var.labels
-  deletion_protection = true
+  deletion_protection = var.deletion_protection
 
   time_partitioning {
     type          = "DAY"
@@ -52,6 +67,7 @@ resource "google_bigquery_table_iam_member" "events" {
   member     = "serviceAccount:${var.service_agent}"
 }
 
+# Without ordering, which would make rows wait for one another: a table has no order, and queries have publish_time.
 resource "google_pubsub_subscription" "bigquery" {
   for_each = local.bigquery
 

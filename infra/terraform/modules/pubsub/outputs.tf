@@ -18,3 +18,8 @@ output "dead_letters_subscription" {
   description = "Name of the subscription that holds dead letters for people."
   value       = google_pubsub_subscription.dead_letters.name
 }
+
+output "events_subscriptions" {
+  description = "By the name that was asked for: name of the ordered subscription on studio-events."
+  value       = { for name, s in google_pubsub_subscription.events : name => s.name }
+}

@@ -49,6 +49,25 @@ variable "max_delivery_attempts" {
   }
 }
 
+variable "events_subscriptions" {
+  description = <<-EOT
+    Ordered subscriptions on studio-events, for tools that follow experiments: studio-events-NAME for each name here, with who may
+    take from it (members such as serviceAccount:dashboard@my-project.iam.gserviceaccount.com).
+  EOT
+  type        = map(set(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.events_subscriptions) : can(regex("^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", name)) && name != "bigquery"])
+    error_message = "A subscription's name in events_subscriptions is 1 to 40 of a-z, 0-9 and -, begins with a letter, does not end with -, and is not bigquery."
+  }
+
+  validation {
+    condition     = alltrue([for m in flatten([for members in values(var.events_subscriptions) : tolist(members)]) : can(regex("^(user|group|serviceAccount|principal|principalSet):.+$", m))])
+    error_message = "Who takes from events_subscriptions is a member such as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, user:, group:, principal: or principalSet:."
+  }
+}
+
 variable "bigquery" {
   description = "Keeps every event in BigQuery as well: the data set's id and its location. Null for no such copy."
   type = object({
@@ -65,9 +84,15 @@ variable "bigquery" {
 }
 
 variable "kms_key" {
-  description = "Cloud KMS key for messages at rest (projects/…/cryptoKeys/…); Google's own where null. Pub/Sub's service agent must be allowed to use it."
+  description = "Cloud KMS key for messages and events at rest (projects/…/cryptoKeys/…); Google's own where null. Pub/Sub's service agent, and BigQuery's, must be allowed to use it."
   type        = string
   default     = null
+}
+
+variable "deletion_protection" {
+  description = "Keeps the table of events from being deleted until this is off."
+  type        = bool
+  default     = true
 }
 
 variable "labels" {

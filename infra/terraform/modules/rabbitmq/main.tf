@@ -1,8 +1,8 @@
 # RabbitMQ on one virtual machine, and the disk that holds everything worth keeping of it.
 
 locals {
-  region  = regex("^(.*)-[a-z]$", var.zone)[0]
-  address = cidrhost(var.subnet.range, 2) # 0 and 1 are the network and its gateway
+  zone    = coalesce(var.zone, "${var.region}-b") # a is not everywhere (europe-west1, us-east1), b is
+  address = cidrhost(var.subnet.range, 2)         # 0 and 1 are the network and its gateway
 
   ports = { amqps = "5671", amqp = "5672", management-tls = "15671", management = "15672" }
   plain = var.external == null ? false : length(setintersection(var.external.ports, ["amqp", "management"])) > 0
@@ -32,22 +32,38 @@ resource "google_secret_manager_secret_iam_member" "machine" {
   member    = google_service_account.this.member
 }
 
+# The zone that the data disk was made in. Elsewhere it would be another, empty one, and the first would be deleted.
+resource "terraform_data" "zone" {
+  input = local.zone
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 resource "google_compute_address" "internal" {
   project      = var.project
-  region       = local.region
+  region       = var.region
   name         = "${var.name}-rabbitmq"
   description  = "RabbitMQ, for the functions."
   address_type = "INTERNAL"
   subnetwork   = var.subnet.id
   address      = local.address
   labels       = var.labels
+
+  lifecycle {
+    precondition {
+      condition     = startswith(local.zone, "${var.region}-")
+      error_message = "The zone ${local.zone} is not of ${var.region}, where the machine's subnet is: name one of that region, such as ${var.region}-b."
+    }
+  }
 }
 
 resource "google_compute_address" "external" {
   for_each = var.external == null ? {} : { this = var.external }
 
   project     = var.project
-  region      = local.region
+  region      = var.region
   name        = "${var.name}-rabbitmq-external"
   description = "RabbitMQ, for clients outside."
   labels      = var.labels
@@ -55,7 +71,7 @@ resource "google_compute_address" "external" {
 
 resource "google_compute_disk" "data" {
   project     = var.project
-  zone        = var.zone
+  zone        = local.zone
   name        = "${var.name}-rabbitmq-data"
   description = "RabbitMQ's queues, users and certificate authority."
   type        = "pd-balanced"
@@ -71,11 +87,18 @@ resource "google_compute_disk" "data" {
       kms_key_self_link = disk_encryption_key.value
     }
   }
+
+  lifecycle {
+    precondition {
+      condition     = local.zone == terraform_data.zone.output
+      error_message = "RabbitMQ's disk is in ${terraform_data.zone.output}. In ${local.zone} it would be a new one, without queues, passwords and authority: set zone = \"${terraform_data.zone.output}\". To begin anew in ${local.zone} all the same, replace terraform_data.zone (README.md)."
+    }
+  }
 }
 
 resource "google_compute_resource_policy" "snapshots" {
   project     = var.project
-  region      = local.region
+  region      = var.region
   name        = "${var.name}-rabbitmq"
   description = "Daily snapshots of RabbitMQ's data."
 
@@ -92,21 +115,21 @@ resource "google_compute_resource_policy" "snapshots" {
     }
     snapshot_properties {
       labels            = var.labels
-      storage_locations = [local.region]
+      storage_locations = [var.region]
     }
   }
 }
 
 resource "google_compute_disk_resource_policy_attachment" "snapshots" {
   project = var.project
-  zone    = var.zone
+  zone    = local.zone
   disk    = google_compute_disk.data.name
   name    = google_compute_resource_policy.snapshots.name
 }
 
 resource "google_compute_instance" "this" {
   project      = var.project
-  zone         = var.zone
+  zone         = local.zone
   name         = "${var.name}-rabbitmq"
   description  = "RabbitMQ, to which experimenters submit."
   machine_type = var.machine_type
@@ -198,6 +221,24 @@ resource "google_compute_firewall" "bridge" {
   allow {
     protocol = "tcp"
     ports    = ["5671", "15671"]
+  }
+}
+
+resource "google_compute_firewall" "internal" {
+  for_each = length(var.internal_ranges) == 0 ? {} : { this = var.internal_ranges }
+
+  project                 = var.project
+  name                    = "${var.name}-rabbitmq-internal"
+  description             = "Clients in this network and in those joined with it, with TLS."
+  network                 = var.network
+  direction               = "INGRESS"
+  priority                = 1000
+  source_ranges           = each.value
+  target_service_accounts = [google_service_account.this.email]
+
+  allow {
+    protocol = "tcp"
+    ports    = sort([for p in var.internal_ports : local.ports[p]])
   }
 }
 

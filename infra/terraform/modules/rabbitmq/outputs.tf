@@ -21,5 +21,5 @@ output "service_account" {
 
 output "instance" {
   description = "The machine: name, zone, id."
-  value       = { name = google_compute_instance.this.name, zone = var.zone, id = google_compute_instance.this.instance_id }
+  value       = { name = google_compute_instance.this.name, zone = local.zone, id = google_compute_instance.this.instance_id }
 }

@@ -82,7 +82,7 @@ resource "google_secret_manager_secret" "this" {
   replication {
     user_managed {
       replicas {
-        location = local.region
+        location = var.region
       }
     }
   }

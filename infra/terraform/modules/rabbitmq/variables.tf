@@ -3,13 +3,19 @@ variable "project" {
   type        = string
 }
 
-variable "zone" {
-  description = "Zone of the machine and its disk, for example europe-west4-a."
+variable "region" {
+  description = "Region of the machine, its subnet and its secrets."
   type        = string
+}
+
+variable "zone" {
+  description = "Zone of the machine and its disk, for example europe-west4-b; the region's zone b where null."
+  type        = string
+  default     = null
 
   validation {
-    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+-[a-z]$", var.zone))
-    error_message = "zone is a zone such as europe-west4-a."
+    condition     = var.zone == null || can(regex("^[a-z]+-[a-z]+[0-9]+-[a-z]$", var.zone))
+    error_message = "zone is a zone such as europe-west4-b."
   }
 }
 
@@ -36,6 +42,28 @@ variable "bridge_ranges" {
   validation {
     condition     = length(var.bridge_ranges) > 0 && !contains(var.bridge_ranges, "0.0.0.0/0")
     error_message = "bridge_ranges are those of the functions' subnet."
+  }
+}
+
+variable "internal_ranges" {
+  description = "Ranges of clients in this network, and in those joined with it, that may reach the machine at its internal address."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.internal_ranges : can(cidrhost(r, 0)) && try(tonumber(split("/", r)[1]) >= 8, false)])
+    error_message = "internal_ranges are those of your own networks, for example 10.40.0.0/16: who connects from outside is external's matter."
+  }
+}
+
+variable "internal_ports" {
+  description = "What internal_ranges may reach: amqps (5671), management-tls (15671)."
+  type        = set(string)
+  default     = ["amqps"]
+
+  validation {
+    condition     = length(var.internal_ports) > 0 && length(setsubtract(var.internal_ports, ["amqps", "management-tls"])) == 0
+    error_message = "internal_ports may hold amqps and management-tls: without TLS, passwords cross the network readable."
   }
 }
 

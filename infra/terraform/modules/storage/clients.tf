@@ -9,6 +9,13 @@ resource "google_service_account" "client" {
   account_id   = "${var.name}-t-${each.key}"
   display_name = "StudioML tenant ${each.key}"
   description  = "Uploads and fetches artifacts of the tenant ${each.key}."
+
+  lifecycle {
+    precondition {
+      condition     = length("${var.name}-t-${each.key}") >= 6 && length("${var.name}-t-${each.key}") <= 30
+      error_message = "A service account is named ${var.name}-t-${each.key}, and Google takes 6 to 30 characters: name and the tenant's name have 3 to 27 together."
+    }
+  }
 }
 
 locals {
@@ -83,6 +90,16 @@ resource "google_secret_manager_secret" "hmac" {
       }
     }
   }
+}
+
+# Its own key a tenant fetches itself: nobody with more rights needs to hand it out.
+resource "google_secret_manager_secret_iam_member" "hmac" {
+  for_each = google_secret_manager_secret.hmac
+
+  project   = var.project
+  secret_id = each.value.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.client[each.key].member
 }
 
 resource "google_secret_manager_secret_version" "hmac" {

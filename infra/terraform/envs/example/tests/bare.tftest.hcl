@@ -32,7 +32,7 @@ variables {
 
 run "a_deployment_without_extras_works_too" {
   assert {
-    condition     = output.deployment.rabbitmq.external == null && output.deployment.jobs == {}
+    condition     = output.deployment.rabbitmq.external == null && output.deployment.jobs == {} && output.deployment.workers == {}
     error_message = "Something that nobody asked for."
   }
   assert {
@@ -58,6 +58,10 @@ run "at_anothers_rabbitmq_there_is_no_machine" {
     error_message = "Clients are sent to a secret that is not there."
   }
   assert {
+    condition     = length(google_secret_manager_secret_iam_member.tenants) == 0
+    error_message = "Another's secrets are given to this deployment's tenants."
+  }
+  assert {
     condition     = one([for e in module.functions.settings["relay"] : e.value if e.name == "QUEUE_MATCH"]) == "^(rmq_team)"
     error_message = "Its bridge takes others' requests, and refuses them for good."
   }
@@ -74,6 +78,14 @@ run "anothers_rabbitmq_is_not_opened_from_here" {
   command = plan
   variables {
     rabbitmq = { external = { source_ranges = ["203.0.113.0/24"] }, existing = { bridge_secret = "studio-amqp-bridge" } }
+  }
+  expect_failures = [var.rabbitmq]
+}
+
+run "anothers_rabbitmq_lets_no_client_in_from_here" {
+  command = plan
+  variables {
+    rabbitmq = { internal_ranges = ["10.40.0.0/16"], existing = { bridge_secret = "studio-amqp-bridge" } }
   }
   expect_failures = [var.rabbitmq]
 }

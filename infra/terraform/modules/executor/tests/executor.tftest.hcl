@@ -10,6 +10,7 @@ variables {
   tenants_secret        = "studio-tenants"
   build_service_account = "studio-build@a-project.iam.gserviceaccount.com"
   pools_json            = "[]"
+  trusted               = true
   pools = [
     { name = "gpu-t4", kind = "gke", gpus = 1, cpus = 3, ram = "10gb", hdd = "100gb" },
     { name = "quick", kind = "run-job", cpus = 4, ram = "8gb", hdd = "4gb", machine = { max_nodes = 3 } },
@@ -64,8 +65,12 @@ run "pools_of_jobs_are_jobs" {
     error_message = "It needs an image that is not there before the first build."
   }
   assert {
-    condition     = anytrue([for e in google_cloud_run_v2_job.pool["quick"].template[0].template[0].containers[0].env : e.name == "METADATA_GUARD" && e.value == "true"])
-    error_message = "Experiments reach the executor's token."
+    condition     = google_cloud_run_v2_job.pool["quick"].template[0].template[0].containers[0].command == tolist(["/usr/local/bin/executor"]) && one([for e in google_cloud_run_v2_job.pool["quick"].template[0].template[0].containers[0].env : e.value if e.name == "METADATA_GUARD"]) == "false"
+    error_message = "No task would ever start: Cloud Run gives nobody the right that the guard needs."
+  }
+  assert {
+    condition     = google_cloud_run_v2_job.pool["quick"].template[0].labels["studio-pool"] == "quick"
+    error_message = "The bill does not tell what the pool costs."
   }
   assert {
     condition     = google_workflows_workflow.starter["quick"].user_env_vars.MOST == "3" && google_workflows_workflow.starter["quick"].user_env_vars.SUBSCRIPTION == "studio-requests-quick"
@@ -103,6 +108,26 @@ run "without_jobs_nothing_starts_any" {
   }
 }
 
+run "jobs_for_people_that_you_do_not_know_are_refused" {
+  command = plan
+  variables {
+    trusted = false
+  }
+  expect_failures = [google_cloud_run_v2_job.pool["quick"]]
+}
+
+run "without_jobs_nobody_need_be_trusted" {
+  command = plan
+  variables {
+    trusted = false
+    pools   = [{ name = "gpu-t4", kind = "gke", gpus = 1, cpus = 3, ram = "10gb", hdd = "100gb" }]
+  }
+  assert {
+    condition     = length(google_cloud_run_v2_job.pool) == 0
+    error_message = "A job that nobody asked for."
+  }
+}
+
 run "a_job_with_a_gpu_is_refused" {
   command = plan
   variables {
@@ -115,6 +140,14 @@ run "a_job_whose_disk_and_memory_do_not_fit_is_refused" {
   command = plan
   variables {
     pools = [{ name = "quick", kind = "run-job", cpus = 4, ram = "12gb", hdd = "50gb" }]
+  }
+  expect_failures = [google_cloud_run_v2_job.pool["quick"]]
+}
+
+run "a_job_with_less_memory_than_its_cpus_need_is_refused" {
+  command = plan
+  variables {
+    pools = [{ name = "quick", kind = "run-job", cpus = 8, ram = "2gb", hdd = "1gb" }]
   }
   expect_failures = [google_cloud_run_v2_job.pool["quick"]]
 }

@@ -17,6 +17,7 @@ variables {
   pools_json            = "[]"
   tenants_json          = "{\"tenants\":[{\"prefix\":\"rmq_\",\"store\":\"acme-vision\",\"metadata\":\"acme-vision-metadata\"}]}"
   build_service_account = "studio-build@a-project.iam.gserviceaccount.com"
+  cluster               = "studio"
 }
 
 run "functions_are_inside_and_have_accounts_of_their_own" {
@@ -101,7 +102,7 @@ run "cloud_build_rolls_out_and_looks" {
 
 run "each_is_called_with_a_token" {
   assert {
-    condition     = google_cloud_scheduler_job.relay.schedule == "* * * * *" && google_cloud_scheduler_job.relay.http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email && google_cloud_scheduler_job.relay.http_target[0].oidc_token[0].audience == "https://a-service.run.app"
+    condition     = google_cloud_scheduler_job.relay["relay"].schedule == "* * * * *" && google_cloud_scheduler_job.relay["relay"].http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email && google_cloud_scheduler_job.relay["relay"].http_target[0].oidc_token[0].audience == "https://a-service.run.app"
     error_message = "Scheduler does not call relay every minute with a token of its own."
   }
   assert {
@@ -113,6 +114,10 @@ run "each_is_called_with_a_token" {
     error_message = "Finalize is not told of the store's objects."
   }
   assert {
+    condition     = terraform_data.granted.output == "studio"
+    error_message = "The first trigger is made before the grants that it needs hold, and Google refuses it."
+  }
+  assert {
     condition     = alltrue([for m in google_cloud_run_v2_service_iam_member.push : m.role == "roles/run.invoker" && m.member == google_service_account.push.member]) && google_cloud_run_v2_service_iam_member.scheduler.role == "roles/run.invoker"
     error_message = "A caller may do more than call, or not call."
   }
@@ -122,7 +127,19 @@ run "a_second_apply_changes_nothing" {
   command = plan
 }
 
-run "the_worker_form_is_warm" {
+run "what_google_and_gcloud_fill_in_is_left" {
+  command = plan
+  assert {
+    condition     = strcontains(file("services.tf"), "\n      scaling, client, client_version,\n") && google_cloud_run_v2_service.this["relay"].template[0].scaling[0].max_instance_count == 4
+    error_message = "After a rollout each apply would take away what Cloud Run wrote into the service."
+  }
+  assert {
+    condition     = !strcontains(file("services.tf"), "template[0].revision") && google_cloud_run_v2_service.this["relay"].name == "studio-relay"
+    error_message = "A revision's name stays, and Cloud Run refuses the next change: it has a revision of that name."
+  }
+}
+
+run "a_warm_bridge_keeps_its_cpu" {
   command = plan
   variables {
     relay_instances = { least = 1 }
@@ -135,6 +152,72 @@ run "the_worker_form_is_warm" {
     condition     = one([for e in google_cloud_run_v2_service.this["relay"].template[0].containers[0].env : e.value if e.name == "RELAY_IDLE"]) == "2m"
     error_message = "It lets go before the next call."
   }
+  assert {
+    condition     = output.workers == {} && output.scheduler_job == "studio-relay"
+    error_message = "It is not called any more, or a worker that nobody asked for is paid for."
+  }
+}
+
+run "as_a_worker_the_bridge_is_always_there_and_nobody_calls_it" {
+  variables {
+    relay_workers = 2
+  }
+  assert {
+    condition     = output.workers == { relay = "studio-relay-worker" } && google_cloud_run_v2_worker_pool.relay["relay"].scaling[0].manual_instance_count == 2 && google_cloud_run_v2_worker_pool.relay["relay"].template[0].service_account == google_service_account.service["relay"].email
+    error_message = "There is no worker, not as many as asked for, or as another."
+  }
+  assert {
+    condition     = output.scheduler_job == null && length(google_cloud_scheduler_job.relay) == 0 && google_cloud_run_v2_service.this["relay"].template[0].scaling[0].min_instance_count == 0
+    error_message = "The service is called, too, or waits for calls at a price."
+  }
+  assert {
+    condition     = { for e in output.settings["relay-worker"] : e.name => e.value if !contains(["RELAY_WORKER", "RELAY_IDLE", "AMQP_URL"], e.name) } == { for e in output.settings["relay"] : e.name => e.value if !contains(["RELAY_IDLE", "AMQP_URL"], e.name) }
+    error_message = "The worker has other settings than the service."
+  }
+  assert {
+    condition     = one([for e in output.settings["relay-worker"] : e.value if e.name == "RELAY_WORKER"]) == "true" && one([for e in output.settings["relay-worker"] : e.value if e.name == "RELAY_IDLE"]) == "1m"
+    error_message = "It waits to be called, or is silent for so long that the alert about a missing relay fires."
+  }
+  assert {
+    condition     = one([for e in google_cloud_run_v2_worker_pool.relay["relay"].template[0].containers[0].env : e.value_source[0].secret_key_ref[0].secret if e.name == "AMQP_URL"]) == "studio-amqp-bridge" && toset([for v in google_cloud_run_v2_worker_pool.relay["relay"].template[0].volumes : v.secret[0].secret]) == toset(["studio-tenants", "studio-rabbitmq-ca"])
+    error_message = "It has not the secrets that the service has."
+  }
+  assert {
+    condition     = google_cloud_run_v2_worker_pool.relay["relay"].template[0].vpc_access[0].egress == "PRIVATE_RANGES_ONLY" && google_cloud_run_v2_worker_pool.relay["relay"].template[0].vpc_access[0].network_interfaces[0].subnetwork == "studio-functions"
+    error_message = "It does not reach RabbitMQ."
+  }
+  assert {
+    condition     = google_cloud_run_v2_worker_pool.relay["relay"].template[0].containers[0].image == google_cloud_run_v2_service.this["relay"].template[0].containers[0].image
+    error_message = "Until the next build it would run the image that stands in, and nobody would take requests."
+  }
+  assert {
+    condition     = google_cloud_run_v2_worker_pool_iam_member.build["relay"].role == "roles/run.developer" && google_cloud_run_v2_worker_pool_iam_member.build["relay"].member == "serviceAccount:studio-build@a-project.iam.gserviceaccount.com"
+    error_message = "Cloud Build cannot roll the worker out."
+  }
+}
+
+run "a_second_apply_of_a_worker_changes_nothing" {
+  command = plan
+  variables {
+    relay_workers = 2
+  }
+}
+
+run "a_warm_service_beside_a_worker_is_refused" {
+  command = plan
+  variables {
+    relay_workers   = 1
+    relay_instances = { least = 1 }
+  }
+  expect_failures = [google_cloud_run_v2_worker_pool.relay["relay"]]
+}
+
+run "half_a_worker_is_refused" {
+  command = plan
+  variables {
+    relay_workers = 0.5
+  }
+  expect_failures = [var.relay_workers]
 }
 
 run "part_of_the_queues_of_anothers_rabbitmq" {

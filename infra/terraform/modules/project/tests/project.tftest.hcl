@@ -1,4 +1,15 @@
-mock_provider "google" {}
+mock_provider "google" {
+  # A mocked data source answers each read with another text, unless it is told what to say.
+  mock_data "google_bigquery_default_service_account" {
+    defaults = { email = "bq-1@bigquery-encryption.iam.gserviceaccount.com" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { email_address = "service-1@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+  mock_data "google_project" {
+    defaults = { number = "1" }
+  }
+}
 mock_provider "google-beta" {}
 
 variables {
@@ -50,13 +61,55 @@ run "the_key_ring_is_another_one_each_time_all_is_made_anew" {
   }
 }
 
+run "agents_are_there_before_what_needs_them" {
+  command = plan
+  assert {
+    condition     = toset(keys(google_project_service_identity.this)) == toset(["pubsub.googleapis.com", "eventarc.googleapis.com", "workflows.googleapis.com"])
+    error_message = "The first workflow, trigger or dead letter policy finds no agent, and Google refuses it."
+  }
+  assert {
+    condition     = can(regex("output \"project\" \\{[^}]*google_project_service_identity\\.this", file("outputs.tf"))) && output.project == "a-project"
+    error_message = "Other modules begin before the agents are there."
+  }
+}
+
+run "the_registry_keeps_builds_whole" {
+  command = plan
+  variables {
+    keep_builds = 10
+  }
+  assert {
+    condition     = one([for p in google_artifact_registry_repository.this.cleanup_policies : p.most_recent_versions[0].keep_count if p.action == "KEEP"]) >= 60
+    error_message = "A build makes six versions of each image: what runs goes after fewer builds than were said."
+  }
+  assert {
+    condition     = one([for p in google_artifact_registry_repository.this.cleanup_policies : toset(p.most_recent_versions[0].package_name_prefixes) if p.action == "KEEP"]) == toset(split(" ", regex("publish push ([a-z ]+)", file("../../../../cloudbuild.yaml"))[0]))
+    error_message = "An image that Cloud Build pushes goes after 30 days, though it runs."
+  }
+}
+
+run "a_second_apply_changes_nothing" {
+  command = plan
+}
+
 run "who_keeps_things_may_encrypt_them" {
   variables {
     kms_key = "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
   }
   assert {
-    condition     = toset(keys(google_kms_crypto_key_iam_member.at_rest)) == toset(["storage", "pubsub", "compute", "gke"]) && alltrue([for m in google_kms_crypto_key_iam_member.at_rest : m.crypto_key_id == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"])
-    error_message = "With a key of one's own the first bucket, topic, disk or cluster would be refused."
+    condition     = toset(keys(google_kms_crypto_key_iam_member.at_rest)) == toset(["storage", "pubsub", "registry", "bigquery", "compute", "gke"]) && alltrue([for m in google_kms_crypto_key_iam_member.at_rest : m.crypto_key_id == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"])
+    error_message = "With a key of one's own the first bucket, topic, repository, table, disk or cluster would be refused."
+  }
+  assert {
+    condition     = google_storage_bucket.config.encryption[0].default_kms_key_name == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k" && google_artifact_registry_repository.this.kms_key_name == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+    error_message = "Images or the configuration are not encrypted with the key."
+  }
+}
+
+run "a_second_apply_with_a_key_changes_nothing" {
+  command = plan
+  variables {
+    kms_key = "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
   }
 }
 
@@ -74,10 +127,6 @@ run "half_a_key_name_is_refused" {
     kms_key = "k"
   }
   expect_failures = [var.kms_key]
-}
-
-run "a_second_apply_changes_nothing" {
-  command = plan
 }
 
 run "a_name_too_long_is_refused" {

@@ -83,6 +83,10 @@ run "events_go_to_bigquery_where_asked" {
     condition     = toset(keys(google_bigquery_table_iam_member.events)) == toset(["roles/bigquery.dataEditor", "roles/bigquery.metadataViewer"])
     error_message = "Pub/Sub's agent may not write the table."
   }
+  assert {
+    condition     = google_bigquery_table.events["events"].deletion_protection
+    error_message = "A destroy takes all events with it."
+  }
 }
 
 run "a_second_apply_changes_nothing" {
@@ -90,6 +94,62 @@ run "a_second_apply_changes_nothing" {
   variables {
     bigquery = { location = "EU" }
   }
+}
+
+run "tear_down_takes_the_table_when_it_may" {
+  command = plan
+  variables {
+    bigquery            = { location = "EU" }
+    deletion_protection = false
+  }
+  assert {
+    condition     = !google_bigquery_table.events["events"].deletion_protection
+    error_message = "Destroying ends at the table, though protection is off."
+  }
+}
+
+run "events_are_encrypted_with_a_key_of_ones_own" {
+  command = plan
+  variables {
+    bigquery = { location = "europe-west4" }
+    kms_key  = "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+  }
+  assert {
+    condition     = google_bigquery_dataset.events["events"].default_encryption_configuration[0].kms_key_name == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k" && alltrue([for t in google_pubsub_topic.this : t.kms_key_name == "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"])
+    error_message = "Messages or rows are not encrypted with the key."
+  }
+}
+
+run "a_table_elsewhere_than_its_key_is_refused" {
+  command = plan
+  variables {
+    bigquery = { location = "EU" }
+    kms_key  = "projects/a-project/locations/europe-west4/keyRings/r/cryptoKeys/k"
+  }
+  expect_failures = [google_bigquery_dataset.events["events"]]
+}
+
+run "tools_follow_experiments_in_order" {
+  command = plan
+  variables {
+    events_subscriptions = { board = ["serviceAccount:board@another-project.iam.gserviceaccount.com"], audit = [] }
+  }
+  assert {
+    condition     = output.events_subscriptions == { board = "studio-events-board", audit = "studio-events-audit" } && alltrue([for s in google_pubsub_subscription.events : s.enable_message_ordering && s.expiration_policy[0].ttl == ""])
+    error_message = "An experiment may seem to end before it began, or a tool that was off for a month finds no subscription."
+  }
+  assert {
+    condition     = toset([for m in google_pubsub_subscription_iam_member.events : "${m.subscription} ${m.role} ${m.member}"]) == toset([for role in ["subscriber", "viewer"] : "studio-events-board roles/pubsub.${role} serviceAccount:board@another-project.iam.gserviceaccount.com"])
+    error_message = "The tool may not take events, does not see that they are ordered, or may more."
+  }
+}
+
+run "who_is_no_member_is_refused" {
+  command = plan
+  variables {
+    events_subscriptions = { board = ["board@another-project.iam.gserviceaccount.com"] }
+  }
+  expect_failures = [var.events_subscriptions]
 }
 
 run "two_pools_of_a_name_are_refused" {

@@ -8,7 +8,7 @@ mock_provider "google" {
 
 variables {
   project       = "a-project"
-  zone          = "europe-west4-a"
+  region        = "europe-west4"
   network       = "projects/a-project/global/networks/studio"
   subnet        = { id = "projects/a-project/regions/europe-west4/subnetworks/studio-rabbitmq", range = "10.20.17.0/28" }
   bridge_ranges = ["10.20.16.0/24"]
@@ -44,6 +44,13 @@ run "the_machine_is_as_the_guide_describes_it_and_shielded" {
   }
 }
 
+run "the_zone_is_one_that_every_region_has" {
+  assert {
+    condition     = google_compute_instance.this.zone == "europe-west4-b" && google_compute_disk.data.zone == "europe-west4-b" && output.instance.zone == "europe-west4-b"
+    error_message = "europe-west1 and us-east1 have no zone a."
+  }
+}
+
 run "its_data_outlives_it" {
   assert {
     condition     = google_compute_instance.this.attached_disk[0].source == google_compute_disk.data.id && google_compute_instance.this.attached_disk[0].device_name == "data"
@@ -61,7 +68,7 @@ run "its_data_outlives_it" {
 
 run "without_being_asked_nothing_is_open" {
   assert {
-    condition     = length(google_compute_instance.this.network_interface[0].access_config) == 0 && length(google_compute_address.external) == 0 && length(google_compute_firewall.clients) == 0
+    condition     = length(google_compute_instance.this.network_interface[0].access_config) == 0 && length(google_compute_address.external) == 0 && length(google_compute_firewall.clients) == 0 && length(google_compute_firewall.internal) == 0
     error_message = "An external address that nobody asked for."
   }
   assert {
@@ -109,6 +116,65 @@ run "secrets_hold_no_password_of_terraform" {
 
 run "a_second_apply_changes_nothing" {
   command = plan
+}
+
+run "clients_inside_reach_it_where_asked" {
+  variables {
+    internal_ranges = ["10.40.0.0/16", "10.50.0.0/20"]
+  }
+  assert {
+    condition     = google_compute_firewall.internal["this"].source_ranges == toset(["10.40.0.0/16", "10.50.0.0/20"]) && alltrue([for a in google_compute_firewall.internal["this"].allow : a.ports == tolist(["5671"])])
+    error_message = "Clients of this network or a joined one do not reach AMQP with TLS, or more than they asked for."
+  }
+  assert {
+    condition     = google_compute_firewall.internal["this"].target_service_accounts == toset([google_service_account.this.email]) && length(google_compute_address.external) == 0
+    error_message = "The rule opens other machines, or there is an external address that nobody asked for."
+  }
+}
+
+run "clients_inside_reach_the_management_api_where_asked" {
+  command = plan
+  variables {
+    internal_ranges = ["10.40.0.0/16"]
+    internal_ports  = ["management-tls", "amqps"]
+  }
+  assert {
+    condition     = alltrue([for a in google_compute_firewall.internal["this"].allow : a.ports == tolist(["15671", "5671"])])
+    error_message = "The management API is not open to who asked for it."
+  }
+}
+
+run "the_whole_internet_is_not_inside" {
+  command = plan
+  variables {
+    internal_ranges = ["0.0.0.0/0"]
+  }
+  expect_failures = [var.internal_ranges]
+}
+
+run "nobody_inside_goes_without_tls" {
+  command = plan
+  variables {
+    internal_ranges = ["10.40.0.0/16"]
+    internal_ports  = ["amqp"]
+  }
+  expect_failures = [var.internal_ports]
+}
+
+run "a_disk_in_another_zone_would_be_an_empty_one" {
+  command = plan
+  variables {
+    zone = "europe-west4-c"
+  }
+  expect_failures = [google_compute_disk.data]
+}
+
+run "a_zone_of_another_region_is_refused" {
+  command = plan
+  variables {
+    zone = "europe-west1-b"
+  }
+  expect_failures = [google_compute_address.internal, google_compute_disk.data]
 }
 
 run "outside_reaches_what_was_asked_for" {

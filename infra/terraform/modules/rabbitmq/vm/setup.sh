@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Makes a Debian machine on Compute Engine the deployment's RabbitMQ. It is the machine's start-up script, so it runs at every
-# boot and changes only what differs; `sudo google_metadata_script_runner startup` runs it by hand.
+# boot and changes only what differs; `sudo google_metadata_script_runner startup` runs it by hand. It hands itself to systemd, which
+# runs it again every two minutes until it has worked once: what it needs may come later than the machine.
 #
-#   setup.sh              all of it
+#   setup.sh              hands itself to systemd, and waits for the first try
+#   setup.sh all          all of it, once
+#   setup.sh packages     installs Debian's packages only
 #   setup.sh config       writes RabbitMQ's configuration only; ends with 10 if it differs from what was there
 #   setup.sh certificate  renews the server's certificate where that is due only; ends with 10 if it did
 #
@@ -34,6 +37,25 @@ mount_data() {
   resize2fs "$disk" >/dev/null
 }
 
+# apt-get waits for a lock that Debian's own daily run holds, tries each download again, and calls it a fault if an index is missing.
+apt() {
+  apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 -o APT::Update::Error-Mode=any "$@"
+}
+
+# What a reboot in the middle of an installation left half done is finished first.
+fetch() {
+  local try
+  for try in 1 2 3 4 5; do
+    if dpkg --configure -a && apt update && apt install --no-install-recommends "$@"; then
+      return 0
+    fi
+    echo "setup.sh: packages are not installed after try $try of 5" >&2
+    sleep 20
+  done
+  echo "setup.sh: cannot install $*: apt's messages above say why. Without an external address the machine reaches Debian by Cloud NAT only." >&2
+  return 1
+}
+
 # Debian starts a server as soon as it is installed, with guest and without TLS; policy-rc.d keeps it from doing so.
 install_packages() {
   local missing=() package
@@ -41,12 +63,12 @@ install_packages() {
     dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || return 0
-  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-  chmod 755 /usr/sbin/policy-rc.d
-  trap 'rm -f /usr/sbin/policy-rc.d' RETURN
+  mkdir -p "$root/usr/sbin"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 755 "$root/usr/sbin/policy-rc.d"
+  trap 'rm -f "$root/usr/sbin/policy-rc.d"' RETURN
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q
-  apt-get install -q -y --no-install-recommends "${missing[@]}"
+  fetch "${missing[@]}" || return 1
 }
 
 # write FILE writes what it is given, and sets different=yes where the file held something else.
@@ -173,6 +195,30 @@ UNIT
   systemctl enable --now --quiet studio-rabbitmq-sync.timer
 }
 
+# systemd runs a copy of this script, for the one that Google's agent runs is gone when it ends.
+hand_over() {
+  local different=no copy=$root/usr/local/sbin/studio-rabbitmq-setup
+  write "$copy" <"$0"
+  chmod 755 "$copy"
+  write "$root/etc/systemd/system/studio-rabbitmq-setup.service" <<'UNIT'
+[Unit]
+Description=Makes this machine the deployment's RabbitMQ
+Wants=network-online.target
+After=network-online.target
+[Service]
+Type=oneshot
+Environment=HOME=/root
+ExecStart=/usr/local/sbin/studio-rabbitmq-setup all
+Restart=on-failure
+RestartSec=2min
+UNIT
+  [ "$different" = no ] || systemctl daemon-reload
+  systemctl start studio-rabbitmq-setup || {
+    echo "setup.sh: RabbitMQ is not ready; systemd tries again every two minutes: journalctl -u studio-rabbitmq-setup" >&2
+    return 1
+  }
+}
+
 # part runs a part of this script as a process of its own, in which an error ends it, and tells "changed" from a fault.
 part() {
   local status=0
@@ -202,12 +248,14 @@ main() {
   systemctl start studio-rabbitmq-sync
 }
 
-case ${1:-all} in
+case ${1:-} in
+  '') hand_over ;;
   all) main ;;
+  packages) install_packages ;;
   config) configure ;;
   certificate) certificate ;;
   *)
-    echo "setup.sh: $1: not one of config, certificate" >&2
+    echo "setup.sh: $1: not one of all, packages, config, certificate" >&2
     exit 2
     ;;
 esac

@@ -103,6 +103,10 @@ run "hmac_keys_go_to_secret_manager_and_to_no_output" {
     condition     = !strcontains(jsonencode([output.stores, output.metadata, output.clients, output.s3_secrets]), google_storage_hmac_key.client["vision"].secret)
     error_message = "An output tells the key."
   }
+  assert {
+    condition     = { for tenant, m in google_secret_manager_secret_iam_member.hmac : tenant => "${m.secret_id} ${m.role} ${m.member}" } == { vision = "studio-s3-vision roles/secretmanager.secretAccessor ${google_service_account.client["vision"].member}" }
+    error_message = "A tenant cannot fetch its own key without an owner, or reads another's."
+  }
 }
 
 run "a_second_apply_changes_nothing" {
@@ -147,6 +151,15 @@ run "a_tenant_name_too_long_for_its_service_account_is_refused" {
     tenants = [{ name = "a-very-long-tenant", store = "acme-one", metadata = "acme-two" }]
   }
   expect_failures = [var.tenants]
+}
+
+run "names_too_short_for_a_service_account_are_refused" {
+  command = plan
+  variables {
+    name    = "s"
+    tenants = [{ name = "a", store = "acme-one", metadata = "acme-two" }]
+  }
+  expect_failures = [google_service_account.client["a"]]
 }
 
 run "a_bucket_name_that_google_refuses_is_refused" {
