@@ -16,7 +16,7 @@ import (
 
 // described is a deployment as Terraform describes it.
 const described = `{"project":"p","region":"r","name":"lab","topics":{"events":"studio-events"},
-	"pools":[{"name":"small","kind":"gke","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":2}},
+	"workers":{"relay":"studio-relay-worker"},"pools":[{"name":"small","kind":"gke","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":2}},
 		{"name":"gpu","kind":"gke","gpus":1,"gpu_mem":"16gb","cpus":1,"ram":"1gb","hdd":"1gb","machine":{"max_nodes":3,"gpu_type":"nvidia-l4","spot":true}}],
 	"tenants":{"tenants":[{"prefix":"rmq_a","store":"a-store","metadata":"a-meta","buckets":["shared","b-store"]},{"prefix":"rmq_b","store":"b-store","metadata":"a-meta"}]}}`
 
@@ -88,6 +88,9 @@ func TestDoctorKnowsMachinesAndBucketsOfWhatTerraformDescribes(t *testing.T) {
 	d, err := a.patient(nil, doctorFlags{deployment: file})
 	if want := (doctor.Machine{MaxNodes: 3, GPUType: "nvidia-l4", Spot: true}); err != nil || d.Machines["gpu"] != want {
 		t.Errorf("patient has %+v, %v; want %+v", d.Machines, err, want)
+	}
+	if d.Worker != "studio-relay-worker" {
+		t.Errorf("the worker is %q", d.Worker)
 	}
 	if !slices.Equal(d.Readable, []string{"shared"}) { // b-store is a store
 		t.Errorf("it only reads %q", d.Readable)

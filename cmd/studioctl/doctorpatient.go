@@ -87,6 +87,7 @@ type description struct {
 	Pools                 json.RawMessage
 	Tenants               json.RawMessage
 	Topics                struct{ Events string }
+	Workers               struct{ Relay string }
 }
 
 // described is the deployment that Terraform describes.
@@ -100,7 +101,7 @@ func (a *app) described(in io.Reader, f doctorFlags) (d doctor.Deployment, err e
 		return d, fmt.Errorf("read the deployment %s (`terraform output -json deployment` prints one): %w", f.deployment, err)
 	}
 	d = doctor.Deployment{
-		Region: of.Region, Name: of.Name, EventsTopic: cmp.Or(of.Topics.Events, "studio-events"),
+		Region: of.Region, Name: of.Name, Worker: of.Workers.Relay, EventsTopic: cmp.Or(of.Topics.Events, "studio-events"),
 		Deployment: client.Deployment{Project: of.Project, AMQPURL: a.lookup("AMQP_URL"), StorageEmulator: a.lookup("STORAGE_EMULATOR_HOST"), PubSubEmulator: a.lookup("PUBSUB_EMULATOR_HOST")},
 	}
 	d.Buckets, d.Stores, d.Readable = of.buckets()

@@ -21,6 +21,7 @@ type service struct {
 	Revision  string
 	Revisions map[string]string
 	Split     bool
+	Worker    bool
 }
 
 type object struct {
@@ -66,6 +67,15 @@ func pinned() cloud {
 	return c
 }
 
+// working is one with the bridge as a worker.
+func working() cloud {
+	c := deployed()
+	const name = "studio-relay-worker"
+	c.Services[name] = &service{Image: old, Latest: true, Revision: name + "-1", Revisions: map[string]string{name + "-1": old}, Worker: true}
+	c.Relay = "13" // nobody calls the service
+	return c
+}
+
 // applied is one that Terraform made a moment ago.
 func applied() cloud {
 	c := deployed()
@@ -105,7 +115,7 @@ func back(c, was cloud) string {
 // rolled is what there is after a rollout.
 func rolled(c cloud) cloud {
 	for name, s := range c.Services {
-		*s = service{Image: fresh, Latest: true, Revision: name, Revisions: map[string]string{name: fresh}}
+		*s = service{Image: fresh, Latest: true, Revision: name, Revisions: map[string]string{name: fresh}, Worker: s.Worker}
 	}
 	c.Jobs["studio-small"] = fresh
 	for _, pool := range []string{"cpu", "gpu-l4"} {
@@ -127,7 +137,7 @@ func newBench(t *testing.T, bin string) bench {
 	}
 	b := bench{t.TempDir(), bin, roll}
 	for name, text := range map[string]string{
-		"rollout/project": "p\n", "rollout/region": "europe-west4\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "cpu\ngpu-l4\n", "rollout/jobs": "small\n",
+		"rollout/project": "p\n", "rollout/region": "europe-west4\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "cpu\ngpu-l4\n", "rollout/jobs": "small\n", "rollout/workers": "",
 		"images/executor.ref": fresh, "images/bridge.ref": fresh, "images/finalize.ref": fresh,
 		"infra/kubernetes/overlays/cpu/image": fresh, "infra/kubernetes/overlays/gpu-l4/image": fresh,
 		"bin/studioctl": "#!/bin/sh\nprintf 'pass      %s: well\\n' 'function relay' 'function report' 'function finalize' scheduler 'pubsub x'\n",
@@ -156,6 +166,11 @@ func (b bench) steps(t *testing.T, c *cloud, steps ...string) (printed string, e
 		t.Fatal(err)
 	}
 	b.write(t, "state", string(text))
+	for name, s := range c.Services {
+		if s.Worker {
+			b.write(t, "rollout/workers", name+"\n")
+		}
+	}
 	for _, step := range steps {
 		cmd := exec.CommandContext(t.Context(), "bash", b.roll, step)
 		cmd.Dir, cmd.Env = b.folder, []string{"PATH=" + b.bin + ":" + os.Getenv("PATH"), "FAKE=" + filepath.Join(b.folder, "state"), "PAUSE=0"}
@@ -194,7 +209,7 @@ func fakes(t *testing.T) string {
 	return bin
 }
 
-var starts = map[string]func() cloud{"a rollout before": deployed, "pinned by hand": pinned, "the first rollout": applied}
+var starts = map[string]func() cloud{"a rollout before": deployed, "pinned by hand": pinned, "the first rollout": applied, "a worker": working}
 
 func TestARolloutReplacesEverythingOnceExecutorsDrain(t *testing.T) {
 	t.Parallel()
@@ -250,7 +265,11 @@ func TestWhatIsNotWellGoesBackEvenIfACallFailsOnTheWay(t *testing.T) {
 					t.Fatalf("%v: %s", err, printed)
 				}
 				b.write(t, "bin/studioctl", "#!/bin/sh\necho 'fail      pubsub x: no'; exit 1\n")
-				c.FailAt = c.Calls + 5 + failing // those before look at the scheduler and the scalers
+				looks := 5 // at the scheduler and the scalers
+				if name == "a worker" {
+					looks = 3
+				}
+				c.FailAt = c.Calls + looks + failing
 				printed, err := b.steps(t, &c, "smoke")
 				if want := back(c, start()); err == nil || c.shown() != want {
 					t.Fatalf("call %d: %v\n%s\ngot\n%s\nwant\n%s", failing, err, printed, c.shown(), want)
@@ -299,7 +318,7 @@ func TestADeploymentThatCannotGoBackIsNotTouched(t *testing.T) {
 	t.Parallel()
 	c := deployed()
 	c.Services["studio-report"].Split = true
-	if printed, err := newBench(t, fakes(t)).steps(t, &c, "ready"); err == nil || !strings.Contains(printed, "no revision of studio-report has all of its traffic") {
+	if printed, err := newBench(t, fakes(t)).steps(t, &c, "ready"); err == nil || !strings.Contains(printed, "no revision of studio-report has all of it") {
 		t.Errorf("%v: %s", err, printed)
 	}
 }

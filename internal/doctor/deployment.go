@@ -15,6 +15,7 @@ type Deployment struct {
 	EventsTopic string
 	Region      string
 	Name        string // begins the names of functions and jobs
+	Worker      string // the worker pool that relays in place of a function that is called; "" for none
 	Pools       pool.List
 	Machines    map[string]Machine // by pool; where Terraform's output tells of them
 	Buckets     []string

@@ -246,6 +246,41 @@ func TestWhatIsIllInGoogleIsFoundWithWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAWorkerIsLookedAtInPlaceOfTheScheduler(t *testing.T) {
+	t.Parallel()
+	const worker, ended, failed = "/run/v2/projects/p/locations/r/workerPools/studio-relay-worker", "relay_runs cloud_run_worker_pool", "relay_faults cloud_run_worker_pool"
+	at := func(ago time.Duration) string {
+		return strings.Replace(changed(ago), "{", `{"scaling":{"manualInstanceCount":1},`, 1)
+	}
+	lines := func(n int) string { return classed("", time.Minute, map[string]int{"": n}) }
+	for name, tc := range map[string]struct {
+		answers    map[string]string
+		status     Status
+		says, next string
+	}{
+		"that works":               {nil, Pass, "12 runs ended, 1 failed", ""},
+		"that is new":              {map[string]string{worker: at(time.Second), ended: `{}`, failed: `{}`}, Pass, "0 runs ended", ""},
+		"that is not there":        {map[string]string{worker: ""}, Fail, "studio-relay-worker", "terraform apply"},
+		"of others":                {map[string]string{worker: "403"}, NotHere, "you may not", "sign in"},
+		"without instances":        {map[string]string{worker: changed(time.Hour)}, Fail, "no instances", "--instances 1"},
+		"that does not start":      {map[string]string{worker: strings.Replace(notReady, "{", `{"scaling":{"manualInstanceCount":1},`, 1)}, Fail, "secret not found", "update-instance-split"},
+		"that was never built":     {map[string]string{worker: strings.Replace(standIn, "{", `{"scaling":{"manualInstanceCount":1},`, 1)}, Fail, "stands in", "gcloud builds submit"},
+		"whose runs fail":          {map[string]string{ended: lines(1), failed: lines(3)}, Fail, "3 of its runs failed", "gcloud logging read"},
+		"of which nothing is read": {map[string]string{ended: `{}`, failed: `{}`}, Fail, "no run", "gcloud logging read"},
+		"whose runs are not seen":  {map[string]string{ended: "403"}, NotHere, "its runs are not seen", "sign in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := sound()
+			maps.Copy(answers, map[string]string{job: "", worker: at(time.Hour), ended: lines(12), failed: lines(1)})
+			maps.Copy(answers, tc.answers)
+			d := google(t, answers)
+			d.Worker = "studio-relay-worker"
+			expect(t, examined(t, d, "scheduler"), tc.status, tc.says, tc.next)
+		})
+	}
+}
+
 func TestWithoutARegionWhatIsInOneIsNotPassed(t *testing.T) {
 	t.Parallel()
 	d := google(t, sound())

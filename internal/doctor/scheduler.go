@@ -16,13 +16,16 @@ type schedule struct {
 	Status                        struct{ Code int }
 }
 
-// scheduler looks whether Cloud Scheduler calls relay, and whether relay answered.
+// scheduler looks whether Cloud Scheduler calls relay, and whether relay answered; where a worker relays, it is that which is looked at.
 func (d Deployment) scheduler(ctx context.Context) Finding {
 	switch {
 	case d.local():
 		return notHere("the local cloud has no Cloud Scheduler: it calls relay itself", "")
 	case d.Region == "":
 		return notHere("the region is not known", nextRegion)
+	}
+	if d.Worker != "" {
+		return d.working(ctx)
 	}
 	return d.scheduled(ctx, "relay", "relay", "nobody takes requests from RabbitMQ", "see the log of the function "+d.Name+"-relay: it says what is wrong")
 }

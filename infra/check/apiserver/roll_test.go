@@ -45,7 +45,7 @@ func newRollout(t *testing.T) *rollout {
 		}
 	}
 	for name, text := range map[string]string{
-		"rollout/project": "p\n", "rollout/region": "r\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "gpu-t4\n", "rollout/jobs": "",
+		"rollout/project": "p\n", "rollout/region": "r\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "gpu-t4\n", "rollout/jobs": "", "rollout/workers": "",
 		"images/executor.ref": "unused", "bin/gcloud": "#!/bin/sh\n[ \"$2\" != jobs ] && printf 'image\\t100\\trevision\\tTrue\\n'\n",
 	} {
 		r.write(name, text)

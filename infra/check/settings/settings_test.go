@@ -27,6 +27,7 @@ func programs(t *testing.T) map[string]Program {
 	t.Helper()
 	all := map[string]Program{
 		"executor": program(t, "executor", "executor/config.go"),
+		"worker":   program(t, "bridge (Relay)", "functions/bridge/cmd/bridge/config.go", "functions/bridge/internal/relay/config.go"),
 		"relay":    program(t, "bridge (Relay)", "functions/bridge/cmd/bridge/config.go", "functions/bridge/internal/relay/config.go"),
 		"report":   program(t, "bridge (Report)", "functions/bridge/cmd/bridge/config.go", "functions/bridge/internal/report/config.go"),
 		"finalize": program(t, "finalize", "functions/finalize/cmd/finalize/config.go", "functions/finalize/internal/finalizer/config.go"),
@@ -80,12 +81,13 @@ var blocks = []struct{ file, begin, program string }{
 	{"infra/terraform/modules/functions/services.tf", "\n    relay = {", "relay"},
 	{"infra/terraform/modules/functions/services.tf", "\n    report = {", "report"},
 	{"infra/terraform/modules/functions/services.tf", "\n    finalize = {", "finalize"},
+	{"infra/terraform/modules/functions/worker.tf", `dynamic "env" {`, "worker"},
 	{"infra/terraform/modules/executor/jobs.tf", `dynamic "env" {`, "executor"},
 }
 
 // secrets are what a service is given beside its map: every service in the network has the broker's address from Secret Manager.
-func secrets(text, hcl string) []string {
-	if strings.Contains(hcl, `name = "AMQP_URL"`) && strings.Contains(text, "vpc     = true") {
+func secrets(program, text, hcl string) []string {
+	if strings.Contains(hcl, `name = "AMQP_URL"`) && (program == "worker" || strings.Contains(text, "vpc     = true")) {
 		return []string{"AMQP_URL"}
 	}
 	return nil
@@ -100,14 +102,29 @@ func check(programs map[string]Program, hcl, begin, program string) error {
 	if err != nil {
 		return err
 	}
-	return programs[program].Check("Terraform's "+program, append(names, secrets(text, hcl)...))
+	return programs[program].Check("Terraform's "+program, append(names, secrets(program, text, hcl)...))
+}
+
+// inlined has the service's settings where the worker takes them over.
+func inlined(t *testing.T, worker string) string {
+	t.Helper()
+	services := string(repo.Read(t, blocks[0].file))
+	relay, err := block(services, blocks[0].begin)
+	if err != nil || !strings.Contains(worker, "merge(local.services.relay.env, {") {
+		t.Fatalf("the worker does not take over the settings of the service: %v", err)
+	}
+	return strings.Replace(worker, "merge(local.services.relay.env, {", "merge({"+relay, 1) + services
 }
 
 func TestTerraformSetsWhatProgramsReadAndAllThatTheyRequire(t *testing.T) {
 	t.Parallel()
 	all := programs(t)
 	for _, b := range blocks {
-		if err := check(all, string(repo.Read(t, b.file)), b.begin, b.program); err != nil {
+		hcl := string(repo.Read(t, b.file))
+		if b.program == "worker" {
+			hcl = inlined(t, hcl)
+		}
+		if err := check(all, hcl, b.begin, b.program); err != nil {
 			t.Errorf("%s: %v", b.file, err)
 		}
 	}

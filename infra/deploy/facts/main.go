@@ -28,7 +28,9 @@ type deployment struct {
 	Registry   string `json:"registry"`
 	Cluster    string `json:"cluster"`
 	SigningKey string `json:"signing_key"` // as cosign names keys; without a version it takes the newest
-	Pools      []struct {
+	// Workers are the worker pools, by the function whose image they have.
+	Workers map[string]string `json:"workers"`
+	Pools   []struct {
 		Name string `json:"name"`
 		Kind string `json:"kind"`
 	} `json:"pools"`
@@ -68,9 +70,15 @@ func run(args []string) error {
 // facts are the files' lines.
 func (d deployment) facts() (map[string][]string, error) {
 	facts := map[string][]string{
-		"project": {d.Project}, "region": {d.Region}, "name": {d.Name}, "registry": {d.Registry}, "cluster": {d.Cluster}, "signing_key": {d.SigningKey}, "pools": {}, "jobs": {},
+		"project": {d.Project}, "region": {d.Region}, "name": {d.Name}, "registry": {d.Registry}, "cluster": {d.Cluster}, "signing_key": {d.SigningKey}, "pools": {}, "jobs": {}, "workers": {},
 	}
 	var faults error
+	for function, name := range d.Workers {
+		if function != "relay" {
+			faults = errors.Join(faults, fmt.Errorf("%s is a worker of the function %q", name, function))
+		}
+		facts["workers"] = append(facts["workers"], name)
+	}
 	for _, p := range d.Pools {
 		file, known := map[string]string{"gke": "pools", "run-job": "jobs"}[p.Kind]
 		if !known {

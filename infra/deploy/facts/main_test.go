@@ -9,7 +9,7 @@ import (
 
 const described = `{"project": "my-project", "region": "europe-west4", "name": "studio", "registry": "europe-west4-docker.pkg.dev/p/studio", "cluster": "studio",
 	"signing_key": "gcpkms://projects/p/locations/europe-west4/keyRings/studio-20261124000000/cryptoKeys/images",
-	"pools": [{"name": "cpu", "kind": "gke"}, {"name": "gpu-l4", "kind": "gke", "gpus": 1}, {"name": "small", "kind": "run-job"}]}`
+	"workers": {"relay": "studio-relay-worker"}, "pools": [{"name": "cpu", "kind": "gke"}, {"name": "gpu-l4", "kind": "gke", "gpus": 1}, {"name": "small", "kind": "run-job"}]}`
 
 func facts(t *testing.T, text string) (string, error) {
 	t.Helper()
@@ -27,7 +27,7 @@ func TestEachFactIsAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"project": "my-project\n", "region": "europe-west4\n", "cluster": "studio\n", "pools": "cpu\ngpu-l4\n", "jobs": "small\n",
+		"project": "my-project\n", "region": "europe-west4\n", "cluster": "studio\n", "pools": "cpu\ngpu-l4\n", "jobs": "small\n", "workers": "studio-relay-worker\n",
 		"signing_key": "gcpkms://projects/p/locations/europe-west4/keyRings/studio-20261124000000/cryptoKeys/images\n",
 	} {
 		if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != want {
@@ -42,6 +42,7 @@ func TestADeploymentWithoutAFactIsRefused(t *testing.T) {
 		{`"signing_key"`, `"key"`, `signing_key is ""`},
 		{`"kind": "run-job"`, `"kind": "vm"`, `pool small is of the kind "vm"`},
 		{`"gpu-l4"`, `"$(reboot)"`, `pools is "$(reboot)"`},
+		{`"relay":`, `"finalize":`, `studio-relay-worker is a worker of the function "finalize"`},
 		{`"cluster": "studio"`, `"cluster": "--all"`, `cluster is "--all"`},
 		{`{"project"`, `{"project`, "read the deployment"},
 	} {

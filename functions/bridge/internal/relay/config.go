@@ -32,6 +32,7 @@ type Config struct {
 	ClearText       bool          // whether requests in clear are let in
 	Deadline        time.Duration // how long a relay takes messages at most
 	Idle            time.Duration // for how long nothing may come before a relay ends
+	Connect         time.Duration // for how long it tries to reach RabbitMQ at first, where that is longer
 	Discovery       time.Duration // how often it looks for queues
 	Prefetch        int           // unacknowledged messages of one queue
 	LogLevel        slog.Level
@@ -54,6 +55,7 @@ type environment struct {
 	ClearText       string `env:"CLEAR_TEXT_MESSAGES, default=false"`
 	Deadline        string `env:"RELAY_DEADLINE, default=9m"`
 	Idle            string `env:"RELAY_IDLE, default=30s"`
+	Connect         string `env:"RELAY_CONNECT, default=2m"`
 	Discovery       string `env:"RELAY_DISCOVERY, default=5s"`
 	Prefetch        string `env:"RELAY_PREFETCH, default=256"`
 	LogLevel        string `env:"LOG_LEVEL, default=info"`
@@ -80,6 +82,7 @@ func LoadConfig(ctx context.Context, env envconfig.Lookuper) (Config, error) {
 		ClearText:       parsed(&f, "CLEAR_TEXT_MESSAGES", e.ClearText, "true or false", strconv.ParseBool),
 		Deadline:        parsed(&f, "RELAY_DEADLINE", e.Deadline, "a duration such as 9m", positive),
 		Idle:            parsed(&f, "RELAY_IDLE", e.Idle, "a duration such as 30s", positive),
+		Connect:         parsed(&f, "RELAY_CONNECT", e.Connect, "a duration such as 2m", positive),
 		Discovery:       parsed(&f, "RELAY_DISCOVERY", e.Discovery, "a duration such as 5s", positive),
 		Prefetch:        parsed(&f, "RELAY_PREFETCH", e.Prefetch, "a number from 1 to 65535", window),
 		LogLevel:        parsed(&f, "LOG_LEVEL", e.LogLevel, "debug, info, warn or error", level),

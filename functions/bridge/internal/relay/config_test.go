@@ -51,13 +51,13 @@ func TestEveryFaultIsReportedByItsName(t *testing.T) {
 	t.Parallel()
 	_, err := LoadConfig(t.Context(), envconfig.MapLookuper(map[string]string{
 		"AMQP_URL": "amqp://user:s3cr%et@rabbit", "QUEUE_MATCH": "(", "QUEUE_MISMATCH": "[", "POOLS": "[]", "CLEAR_TEXT_MESSAGES": "perhaps",
-		"RELAY_DEADLINE": "soon", "RELAY_IDLE": "-1s", "RELAY_DISCOVERY": "0s", "RELAY_PREFETCH": "65536", "LOG_LEVEL": "loud",
+		"RELAY_DEADLINE": "soon", "RELAY_IDLE": "-1s", "RELAY_CONNECT": "0", "RELAY_DISCOVERY": "0s", "RELAY_PREFETCH": "65536", "LOG_LEVEL": "loud",
 	}))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, name := range []string{
-		"GOOGLE_CLOUD_PROJECT", "AMQP_URL", "QUEUE_MATCH", "QUEUE_MISMATCH", "TENANTS", "POOLS", "CLEAR_TEXT_MESSAGES", "RELAY_DEADLINE", "RELAY_IDLE",
+		"GOOGLE_CLOUD_PROJECT", "AMQP_URL", "QUEUE_MATCH", "QUEUE_MISMATCH", "TENANTS", "POOLS", "CLEAR_TEXT_MESSAGES", "RELAY_DEADLINE", "RELAY_IDLE", "RELAY_CONNECT",
 		"RELAY_DISCOVERY", "RELAY_PREFETCH", "LOG_LEVEL",
 	} {
 		mustContain(t, "error", err.Error(), name)

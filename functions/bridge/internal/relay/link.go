@@ -33,6 +33,13 @@ func (l *link) listed(err error) {
 	l.known, l.err = l.known || err == nil, err
 }
 
+// reached reports whether there was a connection.
+func (l *link) reached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ever
+}
+
 // interrupted reports whether there was a connection and is none.
 func (l *link) interrupted() bool {
 	l.mu.Lock()

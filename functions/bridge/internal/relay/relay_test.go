@@ -120,6 +120,40 @@ func TestARelayWaitsForABrokerThatWasThere(t *testing.T) {
 	})
 }
 
+func TestARelayWaitsLongerForAConnectionThanForAMessage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{Relay: Relay{Config: Config{Idle: 5 * time.Second, Connect: 2 * time.Minute}}, tally: newTally()}
+		intake, stop := context.WithCancelCause(t.Context())
+		defer stop(nil)
+		go r.watch(intake, stop)
+		time.Sleep(time.Minute)
+		if intake.Err() != nil {
+			t.Fatalf("the relay left before it had a connection: %v", context.Cause(intake))
+		}
+		r.link.up()
+		r.tally.touch()
+		time.Sleep(5*time.Second + watchEvery)
+		if word(intake) != Idle {
+			t.Errorf("intake %v; want it idle", context.Cause(intake))
+		}
+	})
+}
+
+func TestARelayThatReachesNobodyEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{Relay: Relay{Config: Config{Idle: 5 * time.Second, Connect: 2 * time.Minute}}, tally: newTally()}
+		intake, stop := context.WithCancelCause(t.Context())
+		defer stop(nil)
+		began := time.Now()
+		r.watch(intake, stop)
+		if took := time.Since(began); word(intake) != Idle || took < 2*time.Minute || took > 2*time.Minute+watchEvery {
+			t.Errorf("it ended after %s: %v", took, context.Cause(intake))
+		}
+	})
+}
+
 func TestFaultOfALink(t *testing.T) {
 	t.Parallel()
 	trouble := errors.New("refused")

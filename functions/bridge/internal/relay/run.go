@@ -58,10 +58,15 @@ func (r *run) connect(intake, work context.Context) {
 }
 
 // watch ends the intake when nothing has come for a while. A broker that is away after it was there sends nothing either,
-// but may have something when it is back: the deadline alone ends that.
+// but may have something when it is back: the deadline alone ends that. One that was not reached yet is waited for longer: a new
+// instance in Cloud Run may take a minute and more to reach a network (https://cloud.google.com/run/docs/configuring/vpc-direct-vpc).
 func (r *run) watch(intake context.Context, stop context.CancelCauseFunc) {
 	for {
-		left := r.Config.Idle - r.tally.quiet()
+		patience := r.Config.Idle
+		if !r.link.reached() {
+			patience = max(patience, r.Config.Connect)
+		}
+		left := patience - r.tally.quiet()
 		if left <= 0 && !r.link.interrupted() {
 			stop(errIdle)
 			return
@@ -69,7 +74,7 @@ func (r *run) watch(intake context.Context, stop context.CancelCauseFunc) {
 		select {
 		case <-intake.Done():
 			return
-		case <-time.After(max(left, watchEvery)):
+		case <-time.After(max(min(left, r.Config.Idle), watchEvery)):
 		}
 	}
 }

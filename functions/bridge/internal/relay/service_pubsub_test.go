@@ -16,7 +16,7 @@ import (
 func TestAnAbsentRabbitMQIsA502(t *testing.T) {
 	t.Setenv("PUBSUB_EMULATOR_HOST", testcloud.Start(t).Address)
 	logs := &lockedBuffer{}
-	s := NewService(environmentOn(t, "amqp://user:s3cret@"+closedPort(t), map[string]string{"RELAY_IDLE": "1ms"}), logs)
+	s := NewService(environmentOn(t, "amqp://user:s3cret@"+closedPort(t), map[string]string{"RELAY_IDLE": "1ms", "RELAY_CONNECT": "1ms"}), logs)
 	code, summary := call(t, s)
 	if code != http.StatusBadGateway || summary.Ended != Idle || strings.Contains(summary.Error+logs.String(), "s3cret") {
 		t.Errorf("answer %d, %+v, log %s", code, summary, logs)
@@ -68,7 +68,7 @@ func TestAShutdownBeforeTheFirstCallIsHarmless(t *testing.T) {
 func TestAWorkerTriesAgainUntilTheShutdown(t *testing.T) {
 	t.Setenv("PUBSUB_EMULATOR_HOST", testcloud.Start(t).Address)
 	logs := &lockedBuffer{}
-	s := NewService(environmentOn(t, "amqp://user:s3cret@"+closedPort(t), map[string]string{"RELAY_IDLE": "1ms"}), logs)
+	s := NewService(environmentOn(t, "amqp://user:s3cret@"+closedPort(t), map[string]string{"RELAY_IDLE": "1ms", "RELAY_CONNECT": "1ms"}), logs)
 	worked := make(chan error)
 	go func() { worked <- s.Work(t.Context()) }()
 	for strings.Count(logs.String(), `"message":"relay failed"`) < 2 {

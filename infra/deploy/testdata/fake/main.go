@@ -21,6 +21,7 @@ type service struct {
 	Revision  string            // to which all of it goes
 	Revisions map[string]string // their images
 	Split     bool
+	Worker    bool // a worker pool
 }
 
 type object struct {
@@ -80,8 +81,8 @@ func (c *cloud) do(program string, args []string) bool {
 		c.Attempts++
 		fmt.Printf("ENABLED,%s,%s\n", time.Now().Add(time.Duration(c.Attempts)*time.Minute).UTC().Format("2006-01-02T15:04:05.000000Z"), c.Relay)
 		return true
-	case strings.HasPrefix(line, "run services "):
-		return c.service(args[2], args[3], args[4:])
+	case strings.HasPrefix(line, "run services "), strings.HasPrefix(line, "run worker-pools "):
+		return c.service(args[1], args[2], args[3], args[4:])
 	case strings.HasPrefix(line, "run jobs describe "):
 		fmt.Println(c.Jobs[args[3]])
 		return true
@@ -100,13 +101,25 @@ func value(args []string, flag string) string {
 	return ""
 }
 
-func (c *cloud) service(verb, name string, args []string) bool {
+// terms are the words that services and worker pools have for the same.
+var terms = map[string][3]string{
+	"services":     {"--no-traffic", "update-traffic", "status.traffic[]"},
+	"worker-pools": {"--no-promote", "update-instance-split", "status.instanceSplits[]"},
+}
+
+func (c *cloud) service(kind, verb, name string, args []string) bool {
 	s := c.Services[name]
+	if s.Worker != (kind == "worker-pools") {
+		return false
+	}
 	switch verb {
 	case "describe":
+		if value(args, "--flatten") != terms[kind][2] {
+			return false
+		}
 		s.describe()
 	case "update":
-		if slices.Contains(args, "--no-traffic") {
+		if slices.Contains(args, terms[kind][0]) {
 			s.Latest = false
 		}
 		s.Image = value(args, "--image")
@@ -118,7 +131,7 @@ func (c *cloud) service(verb, name string, args []string) bool {
 		if s.Latest {
 			s.Revision = revision
 		}
-	case "update-traffic":
+	case terms[kind][1]:
 		if s.Latest = slices.Contains(args, "--to-latest"); s.Latest {
 			s.Revision = name + "-" + strconv.Itoa(len(s.Revisions))
 		} else {
@@ -126,7 +139,7 @@ func (c *cloud) service(verb, name string, args []string) bool {
 		}
 		return s.Revisions[s.Revision] != ""
 	}
-	return true
+	return verb != "update-traffic" || kind == "services"
 }
 
 // describe prints a line for each target of the traffic, as --flatten does. One with a tag and no calls comes first.

@@ -43,7 +43,7 @@ locals {
     relay-failing = {
       title    = "The relay fails: RabbitMQ or Pub/Sub is not reached, or its settings are wrong"
       filter   = "resource.type=\"${local.relay_type}\" AND ${local.log.relay_faults}"
-      above    = 2
+      above    = 1 # in five minutes: a run that reaches nobody lasts two (RELAY_CONNECT)
       lasts    = "600s"
       align    = "ALIGN_DELTA"
       severity = "ERROR"
