@@ -2,10 +2,12 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,8 +27,8 @@ func TestAServerThatExperimentsReachIsFound(t *testing.T) {
 	}
 }
 
-// The guard is as good as proven where nobody reaches a server, the executor included: there is none.
-func TestWithoutAServerNothingIsToBeGuarded(t *testing.T) {
+// A server that is late would answer experiments as soon as it is there.
+func TestAServerThatAnswersNobodyProvesNothing(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,7 +38,35 @@ func TestWithoutAServerNothingIsToBeGuarded(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := check(t.Context(), self(t), address, user(), time.Millisecond); err != nil {
+	if err := check(t.Context(), self(t), address, user(), time.Millisecond); !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), address) {
+		t.Errorf("check = %v, want %v", err, ErrSilent)
+	}
+}
+
+// The user's try says something only if the executor still gets through after it.
+func TestAServerThatGoesWhileItIsTriedProvesNothing(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	probe := held(t, "until [ -e $0.gone ]; do :; done")
+	go func() { // the executor's first connection is the last that it takes
+		if c, err := l.Accept(); err == nil {
+			_ = c.Close()
+		}
+		_ = errors.Join(l.Close(), os.WriteFile(probe+".gone", nil, 0o644))
+	}()
+	err = check(t.Context(), probe, l.Addr().String(), user(), time.Second)
+	if !errors.Is(err, ErrSilent) {
+		t.Errorf("check = %v, want %v", err, ErrSilent)
+	}
+}
+
+func TestAServerThatAnswersTheExecutorAloneIsGuarded(t *testing.T) {
+	t.Parallel()
+	if err := check(t.Context(), held(t, ""), server(t), user(), time.Minute); err != nil {
 		t.Errorf("check = %v", err)
 	}
 }
@@ -72,6 +102,16 @@ func self(t *testing.T) string {
 		t.Fatalf("copy the test: %v: %s", err, out)
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// held is a probe that is held off, whatever the address, once it has done what it is to do first.
+func held(t *testing.T, first string) string {
+	t.Helper()
+	path := filepath.Join(filepath.Dir(self(t)), "held")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\n%s\nexit %d\n", first, refused), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
