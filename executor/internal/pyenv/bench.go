@@ -23,9 +23,12 @@ type bench struct {
 	scratch string
 }
 
+// cacheName is the folder of a tenant's uv cache, beside its environments.
+const cacheName = "uv"
+
 // bench prepares a build at p. The caller removes the scratch folder.
 func (m *Manager) bench(ctx context.Context, p place) (bench, error) {
-	b := bench{m: m, cache: filepath.Join(p.root, "uv")}
+	b := bench{m: m, cache: filepath.Join(p.root, cacheName)}
 	if err := makeDirs(filepath.Dir(p.scratch())); err != nil {
 		return bench{}, err
 	}

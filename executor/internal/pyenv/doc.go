@@ -18,7 +18,11 @@
 // They hold no byte code either, unless [Config].CompileBytecode says so.
 //
 // Folders: <Dir>/<tenant>/uv is the cache, envs/<key>.json the marker, envs/<key>.lock the lock, envs/<key>-<n> the
-// environment, tmp/ the scratch space; <Dir>/.python/<version> holds Pythons that uv downloaded. Nothing is evicted.
+// environment, tmp/ the scratch space; <Dir>/.python/<version> holds Pythons that uv downloaded.
+//
+// [Manager.Tend] removes environments and caches that were used longest ago, while all together take more than
+// [Config].Limit. What is used stays: who uses it holds a shared lock on envs/<key>.use or uv.use, across executors and as long
+// as its process lives; the time of that file is that of the last use. Pythons stay: there are few, and environments need them.
 //
 // Errors: a [*RequirementsError] and an [*InterpreterError] are the experimenter's and the same on every retry. All
 // others are the infrastructure's (the package index, the network, the disk, a missing uv) and may pass. No error and no

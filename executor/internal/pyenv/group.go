@@ -65,7 +65,7 @@ func (m *Manager) freeGroup() (uint32, error) {
 		return 0, fmt.Errorf("list tenants: %w", err)
 	}
 	for _, root := range roots {
-		if g, ok := groupOf(filepath.Join(m.cfg.Dir, root.Name(), "uv")); ok {
+		if g, ok := groupOf(filepath.Join(m.cfg.Dir, root.Name(), cacheName)); ok {
 			taken[g] = true
 		}
 	}

@@ -68,6 +68,11 @@ func (p place) clear() error {
 func (p place) scratch() string { return filepath.Join(p.root, "tmp", filepath.Base(p.base)+"-") }
 
 func (m *Manager) fill(ctx context.Context, p place, build func(dir string, b bench) error) (err error) {
+	cache, err := m.hold(ctx, filepath.Join(p.root, cacheName))
+	if err != nil {
+		return err
+	}
+	defer cache.release()
 	b, err := m.bench(ctx, p)
 	if err != nil {
 		return err
@@ -86,6 +91,7 @@ func (m *Manager) fill(ctx context.Context, p place, build func(dir string, b be
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
+	m.evictor.grew()
 	return nil
 }
 
@@ -107,16 +113,24 @@ func (p place) complete(dir string) error {
 
 // removeAll removes everything whose path begins with prefix.
 func removeAll(prefix string) error {
+	paths, err := beginningWith(prefix)
+	errs := []error{err}
+	for _, path := range paths {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
+}
+
+func beginningWith(prefix string) (paths []string, err error) {
 	dir, name := filepath.Split(prefix)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
-	var errs []error
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), name) {
-			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
-	return errors.Join(errs...)
+	return paths, nil
 }
