@@ -20,6 +20,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/internal/mounted"
 	"github.com/leaf-ai/studio-cloud-runner/internal/pool"
 	"github.com/leaf-ai/studio-cloud-runner/internal/tenant"
+	"github.com/leaf-ai/studio-cloud-runner/pkg/request"
 )
 
 // config is everything that an executor reads from its environment. docs/settings.md explains each for operators.
@@ -40,6 +41,8 @@ type config struct {
 	PassphraseFiles []string       `env:"REQUEST_PASSPHRASE_FILE"`
 	WorkDir         string         `env:"WORK_DIR, default=/var/lib/studio/work"`
 	CacheDir        string         `env:"CACHE_DIR, default=/var/lib/studio/cache"`
+	CacheLimit      byteSize       `env:"CACHE_LIMIT, default=50gib"`
+	DiskReserve     int            `env:"DISK_RESERVE, default=0"`
 	UV              string         `env:"UV, default=uv"`
 	DownloadPython  bool           `env:"DOWNLOAD_PYTHON, default=true"`
 	S3Hosts         []string       `env:"S3_HOSTS, default=storage.googleapis.com"`
@@ -53,6 +56,7 @@ type config struct {
 	MaxConcurrent   int            `env:"MAX_CONCURRENT, default=0"`
 	AdmissionWait   time.Duration  `env:"ADMISSION_WAIT, default=30s"`
 	DrainTimeout    time.Duration  `env:"DRAIN_TIMEOUT, default=0s"`
+	LeaveTimeout    time.Duration  `env:"LEAVE_TIMEOUT, default=10s"`
 	Grace           time.Duration  `env:"KILL_GRACE, default=10s"`
 	SaveTimeout     time.Duration  `env:"SAVE_TIMEOUT, default=30m"`
 	IdleLimit       time.Duration  `env:"LIMIT_IDLE_DURATION, default=0s"`
@@ -70,6 +74,16 @@ type config struct {
 	keys    *keyring.Ring
 	log     *slog.Logger
 	urls    artifact.URLs
+}
+
+// byteSize is a number of bytes, written as in requests and pools.
+type byteSize int64
+
+// UnmarshalText reads it.
+func (s *byteSize) UnmarshalText(text []byte) error {
+	n, err := request.ParseSize(string(text))
+	*s = byteSize(n)
+	return err
 }
 
 // uvSettings are the standard variables by which an operator points uv at a package index, a mirror or a proxy.
@@ -110,6 +124,9 @@ func (c *config) checkNames() (err error) {
 	if !regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`).MatchString(c.Name) { // it becomes part of an object's name
 		err = errors.Join(err, fmt.Errorf("EXECUTOR_NAME %q: use letters, digits, '.', '_' and '-', at most 63", c.Name))
 	}
+	if c.DiskReserve < 0 || c.DiskReserve > 90 {
+		err = errors.Join(err, fmt.Errorf("DISK_RESERVE %d: a percentage, 0 to 90", c.DiskReserve))
+	}
 	if c.MetadataGuard && c.ExperimentUID == 0 {
 		err = errors.Join(err, errors.New("METADATA_GUARD: the guard tells experiments by their user, set EXPERIMENT_UID"))
 	}
@@ -132,7 +149,7 @@ func (c *config) checkTimes() (err error) {
 	if c.MaxConcurrent < 0 {
 		err = errors.Join(err, fmt.Errorf("MAX_CONCURRENT %d: at least 1, or 0 for what the pool holds", c.MaxConcurrent))
 	}
-	for name, d := range map[string]time.Duration{"KILL_GRACE": c.Grace, "SAVE_TIMEOUT": c.SaveTimeout, "ADMISSION_WAIT": c.AdmissionWait} {
+	for name, d := range map[string]time.Duration{"KILL_GRACE": c.Grace, "SAVE_TIMEOUT": c.SaveTimeout, "ADMISSION_WAIT": c.AdmissionWait, "LEAVE_TIMEOUT": c.LeaveTimeout} {
 		if d <= 0 {
 			err = errors.Join(err, fmt.Errorf("%s %s: must be longer than nothing", name, d))
 		}

@@ -36,6 +36,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 	for name, value := range map[string]string{
 		"GOOGLE_CLOUD_PROJECT": "", "TENANTS": "/nowhere", "POOL": "other", "EXECUTOR_NAME": "a/b", "LEASE": "5s", "MAX_ATTEMPTS": "0",
 		"REQUEST_KEYS": key, "KILL_GRACE": "0s", "URL_CA_FILE": key, "METADATA_GUARD": "true", "LIMIT_IDLE_DURATION": "-1s", "REPORT_RATE": "0",
+		"LEAVE_TIMEOUT": "0s", "DISK_RESERVE": "91",
 	} {
 		env[name] = value
 	}
@@ -43,7 +44,7 @@ func TestEveryFaultOfTheSettingsIsReportedAtOnceByItsName(t *testing.T) {
 	if err == nil {
 		t.Fatal("loadConfig took settings full of faults")
 	}
-	for _, name := range []string{"GOOGLE_CLOUD_PROJECT", "TENANTS", "POOL ", "EXECUTOR_NAME", "LEASE", "MAX_ATTEMPTS", "REQUEST_KEYS", "KILL_GRACE", "URL_CA_FILE", "METADATA_GUARD", "LIMIT_IDLE_DURATION", "REPORT_RATE"} {
+	for _, name := range []string{"GOOGLE_CLOUD_PROJECT", "TENANTS", "POOL ", "EXECUTOR_NAME", "LEASE", "MAX_ATTEMPTS", "REQUEST_KEYS", "KILL_GRACE", "URL_CA_FILE", "METADATA_GUARD", "LIMIT_IDLE_DURATION", "REPORT_RATE", "LEAVE_TIMEOUT", "DISK_RESERVE"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error does not name %s:\n%v", name, err)
 		}
@@ -58,6 +59,25 @@ func TestExecutorHoldsAsManyExperimentsAsItsPoolHasSlots(t *testing.T) {
 	}
 	if cfg.MaxConcurrent != 4 {
 		t.Errorf("MaxConcurrent = %d, want the 4 slots of one card", cfg.MaxConcurrent)
+	}
+}
+
+func TestTheCachesLimitIsASizeAsInPools(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]byteSize{"": 50 << 30, "0": 0, "20gb": 20_000_000_000, "53687091200": 50 << 30} {
+		env := settings(t)
+		if text != "" {
+			env["CACHE_LIMIT"] = text
+		}
+		cfg, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output())
+		if err != nil || cfg.CacheLimit != want {
+			t.Errorf("CACHE_LIMIT %q: %v, want %d", text, err, want)
+		}
+	}
+	env := settings(t)
+	env["CACHE_LIMIT"] = "much"
+	if _, err := loadConfig(t.Context(), envconfig.MapLookuper(env), t.Output()); err == nil || !strings.Contains(err.Error(), "CACHE_LIMIT") && !strings.Contains(err.Error(), "CacheLimit") {
+		t.Errorf("CACHE_LIMIT much: %v", err)
 	}
 }
 

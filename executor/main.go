@@ -1,8 +1,9 @@
 // Command executor runs StudioML experiments on the machine that it is on: a GKE pod with GPUs, or a Cloud Run job.
 //
 // It receives relayed requests of one pool from Pub/Sub and lives each one's life to its end (package worker). SIGTERM
-// drains it: it takes nothing new and lets what runs finish within DRAIN_TIMEOUT; what is still running then is saved as
-// it is and given back. A second signal ends it at once.
+// drains it: it takes nothing new and lets what runs finish, for as long as DRAIN_TIMEOUT and the platform allow (package drain);
+// what is still running then is saved as it is and given back. A second SIGTERM ends it at once. SIGUSR1 after SIGTERM says
+// that there is less time than was thought.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/drain"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/guard"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
@@ -40,15 +42,17 @@ func main() {
 	process.LauncherMain() // does not return in a process that is to become an experiment
 	guard.ProbeMain()      // nor in one that tries the metadata guard
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, envconfig.OsLookuper(), nvml.New(), os.Stderr); err != nil {
+	context.AfterFunc(ctx, stop)     // a second signal ends the process at once
+	again := make(chan os.Signal, 4) // a few may wait while the first is thought about
+	signal.Notify(again, syscall.SIGUSR1)
+	if err := run(ctx, again, envconfig.OsLookuper(), nvml.New(), os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "executor:", err)
 		os.Exit(1)
 	}
 }
 
-// run returns nil once ctx is done and running experiments have settled.
-func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs io.Writer) (err error) {
+// run returns once ctx is done, or the executor's machine is at fault, and running experiments have settled.
+func run(ctx context.Context, again <-chan os.Signal, env envconfig.Lookuper, lib nvml.Interface, logs io.Writer) (err error) {
 	cfg, err := loadConfig(ctx, env, logs)
 	if err != nil {
 		return fmt.Errorf("load config: %w", err)
@@ -90,9 +94,9 @@ func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs i
 	defer reports.Stop()
 
 	w := newWorker(cfg, log, gpus.Devices(), objects, events)
+	envs := environments(cfg, log)
+	w.Environments = envs
 	w.Reports = &reporting.Sender{Tenants: cfg.tenants.Tenants, Publisher: message.NewPublisher(reports)}
-	leave, left := drain(ctx, cfg.DrainTimeout, log)
-	defer left()
 	if err := seclude(cfg); err != nil {
 		return err
 	}
@@ -101,22 +105,38 @@ func run(ctx context.Context, env envconfig.Lookuper, lib nvml.Interface, logs i
 		return err
 	}
 	defer func() { err = errors.Join(err, platform.close()) }()
-	w.Prepare(leave.Done())
-	defer platform.serves(ctx, w)()
+	if err := platform.cards(ctx, cfg, gpus); err != nil {
+		return err
+	}
+	leaving := drain.Start(ctx, again, platform.drain(cfg))
+	defer leaving.Stop()
+	intake, unfit := context.WithCancelCause(ctx)
+	defer unfit(nil)
+	w.Until, w.Unfit = leaving.Until, func() { unfit(worker.ErrUnfit) }
+	w.Prepare(leaving.Leave())
+	defer platform.serves(intake, w)()
 	watching.Go(func() { platform.tell(watch) })
+	watching.Go(func() { platform.replace(watch, intake) })
 	watching.Go(func() { w.WatchGPUs(watch, gpus) })
+	watching.Go(func() { w.WatchDisk(watch) })
+	watching.Go(func() { envs.Tend(watch, log) })
 	watching.Go(func() { cfg.watchFiles(watch) })
 	log.Info("executor serves its pool", "slots", w.Slots, "gpus", len(gpus.Devices()), "experiment_uid", cfg.ExperimentUID)
-	return w.Serve(ctx, messages.Subscriber(pool.Topic(cfg.pool.Name)), message.NewPublisher(letters))
+	err = w.Serve(intake, messages.Subscriber(pool.Topic(cfg.pool.Name)), message.NewPublisher(letters))
+	if cause := context.Cause(intake); errors.Is(cause, worker.ErrUnfit) {
+		err = errors.Join(err, cause)
+	}
+	return err
 }
 
 func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *storage.Client, events *pubsub.Publisher) *worker.Worker {
-	w := &worker.Worker{
+	return &worker.Worker{
 		Config: worker.Config{
 			Executor: cfg.Name, Pool: cfg.pool, WorkDir: cfg.WorkDir, FirstUID: cfg.ExperimentUID, Slots: cfg.MaxConcurrent,
 			Heartbeat: cfg.Heartbeat, Lease: cfg.Lease, MaxAttempts: cfg.MaxAttempts, AdmissionWait: cfg.AdmissionWait,
 			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, IdleLimit: cfg.IdleLimit, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
-			ReportRate: cfg.ReportRate,
+			ReportRate: cfg.ReportRate, Whole: cfg.PodName != "",
+			DiskReserve: cfg.DiskReserve, Scratch: scratch(), MemoryEvents: worker.MemoryEvents,
 		},
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
 		Keys:      cfg.keys.Keys,
@@ -126,7 +146,10 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 		Events:    event.New(events, "executor/"+cfg.Name),
 		Log:       log, Now: time.Now,
 	}
-	envs := pyenv.Config{Dir: cfg.CacheDir, UV: cfg.UV, Env: cfg.uvEnv, AllowDownload: cfg.DownloadPython}
+}
+
+func environments(cfg *config, log *slog.Logger) *pyenv.Manager {
+	envs := pyenv.Config{Dir: cfg.CacheDir, UV: cfg.UV, Env: cfg.uvEnv, AllowDownload: cfg.DownloadPython, Limit: int64(cfg.CacheLimit)}
 	if cfg.ExperimentUID != 0 {
 		// Environments are built by a user of their own: neither the executor nor any experiment.
 		builder := cfg.ExperimentUID + uint32(cfg.MaxConcurrent) //nolint:gosec // a handful of slots
@@ -135,12 +158,14 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 	} else {
 		log.Warn("experiments run as the executor's own user: set EXPERIMENT_UID where people submit that you do not know")
 	}
-	w.Environments = pyenv.New(envs)
-	return w
+	return pyenv.New(envs)
 }
 
-// seclude ends what experiments of an earlier executor left running here, and where experiments have no user of their own,
-// hides this process's memory and environment from them as well as can be.
+// scratch are the folders of a machine that everybody may write to.
+func scratch() []string { return []string{"/tmp", "/var/tmp", "/dev/shm"} }
+
+// seclude ends what experiments of an earlier executor left running here, and removes what they left lying. Where experiments
+// have no user of their own, it hides this process's memory and environment from them as well as can be.
 func seclude(cfg *config) error {
 	if cfg.ExperimentUID == 0 {
 		if err := process.Conceal(); err != nil {
@@ -152,22 +177,9 @@ func seclude(cfg *config) error {
 		if err := process.KillUser(cfg.ExperimentUID + i); err != nil {
 			return fmt.Errorf("end what user %d left running: %w", cfg.ExperimentUID+i, err)
 		}
+		if err := worker.Sweep(scratch(), cfg.ExperimentUID+i); err != nil {
+			return fmt.Errorf("remove what user %d left: %w", cfg.ExperimentUID+i, err)
+		}
 	}
 	return nil
-}
-
-// drain gives the context that ends when running experiments must leave: a drain time after ctx.
-func drain(ctx context.Context, timeout time.Duration, log *slog.Logger) (context.Context, context.CancelFunc) {
-	leave, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		log.Info("executor drains: nothing new is taken", "drain_timeout", timeout.String())
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			cancel()
-		case <-leave.Done():
-		}
-	})
-	return leave, func() { stop(); cancel() }
 }

@@ -124,6 +124,13 @@ func (a *Allocator) usable() int {
 	return n
 }
 
+// Left is how many of the cards that the pool lists can still be lent.
+func (a *Allocator) Left() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.usable()
+}
+
 // Retire takes bad devices out of use for good. Who uses one keeps its grant until it is released; who waits for more
 // cards than are left gets [ErrTooFewCards].
 func (a *Allocator) Retire(uuids ...string) {

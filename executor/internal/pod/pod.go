@@ -76,29 +76,42 @@ func (a *API) tell(ctx context.Context, d doing, slots int) error {
 	body, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"annotations": map[string]string{CostAnnotation: strconv.Itoa(d.runs)}, "labels": d.labels(slots),
 	}})
+	if err == nil {
+		_, err = a.ask(ctx, http.MethodPatch, body)
+	}
 	if err != nil {
 		return fmt.Errorf("tell what the pod does: %w", err)
-	}
-	token, err := os.ReadFile(filepath.Join(a.folder, "token")) // it is renewed every hour
-	if err != nil {
-		return fmt.Errorf("tell what the pod does: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.url, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("tell what the pod does: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	req.Header.Set("Content-Type", "application/merge-patch+json")
-	resp, err := a.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("tell what the pod does: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // for the error only
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("tell what the pod does: %s: %s", resp.Status, strings.TrimSpace(string(said)))
 	}
 	return nil
+}
+
+// maxAnswer is more than a pod of ours takes, its history of changes included.
+const maxAnswer = 1 << 20
+
+// ask returns what the server answers, which is the pod.
+func (a *API) ask(ctx context.Context, method string, body []byte) ([]byte, error) {
+	token, err := os.ReadFile(filepath.Join(a.folder, "token")) // it is renewed every hour
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	if body != nil {
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(said[:min(len(said), 1<<10)])))
+	}
+	return said, err
 }
 
 // labels has a nil for each label that is to go.

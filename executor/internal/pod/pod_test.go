@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -31,7 +32,7 @@ type patch struct {
 }
 
 // server is an API server that takes patches of the pod studio/executor-1.
-func server(t *testing.T, answer int) (*API, <-chan patch) {
+func server(t *testing.T, answer int, says ...string) (*API, <-chan patch) {
 	t.Helper()
 	patches := make(chan patch, 100)
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +43,7 @@ func server(t *testing.T, answer int) (*API, <-chan patch) {
 			t.Errorf("%s %s %v %s", r.Method, r.URL, r.Header, body)
 		}
 		w.WriteHeader(answer)
-		_, _ = io.WriteString(w, `{"message":"what the server says"}`)
+		_, _ = io.WriteString(w, strings.Join(append(says, `{"message":"what the server says"}`)[:1], ""))
 		patches <- p
 	}))
 	t.Cleanup(s.Close)
@@ -86,6 +87,32 @@ func TestThePodSaysWhatItDoes(t *testing.T) {
 			got := (<-patches).Metadata
 			if got.Annotations[CostAnnotation] != tc.cost || !maps.Equal(got.Labels, tc.labels) {
 				t.Errorf("told %v %v, want %s %v", got.Annotations, got.Labels, tc.cost, tc.labels)
+			}
+		})
+	}
+}
+
+func TestThePodTellsWhetherItIsDeleted(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		pod  string
+		want Deletion
+		ok   bool
+	}{
+		"it is not":        {`{"metadata":{"uid":"u","labels":{}},"spec":{"terminationGracePeriodSeconds":60}}`, Deletion{}, true},
+		"it is":            {`{"metadata":{"uid":"u","deletionTimestamp":"2026-03-01T12:00:00Z","deletionGracePeriodSeconds":600}}`, Deletion{Asked: true, Grace: 10 * time.Minute}, true},
+		"no pod is told":   {`{"kind":"Status"}`, Deletion{}, false},
+		"nothing readable": {`<html>`, Deletion{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, patches := server(t, http.StatusOK, tc.pod)
+			got, err := api.Deletion(t.Context())
+			if got != tc.want || (err == nil) != tc.ok {
+				t.Errorf("Deletion = %+v, %v; want %+v, ok %t", got, err, tc.want, tc.ok)
+			}
+			if asked := (<-patches).Metadata; asked.Annotations != nil || asked.Labels != nil {
+				t.Errorf("asking changes the pod: %+v", asked)
 			}
 		})
 	}

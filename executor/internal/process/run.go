@@ -42,7 +42,7 @@ func Run(ctx context.Context, s Spec) (Result, error) {
 		_ = out.finish() // nothing was written
 		return Result{}, err
 	}
-	release := c.guard(ctx, s.Grace)
+	release := c.guard(ctx, s.grace)
 	startErr := c.handOver(s)
 	r := Result{Started: time.Now()}
 	err = c.await()
@@ -57,6 +57,14 @@ func Run(ctx context.Context, s Spec) (Result, error) {
 	return r, err
 }
 
+// grace is how long the program may take to end, now that it is told to.
+func (s Spec) grace() time.Duration {
+	if s.Hurry == nil {
+		return s.Grace
+	}
+	return min(s.Grace, s.Hurry())
+}
+
 func notStarted(err error) error { return fmt.Errorf("%w: %w", ErrStart, err) }
 
 // because adds the cause to the error of a launcher that was ended before it became the program.
@@ -69,7 +77,7 @@ func because(err, cause error) error {
 
 // guard signals the program's group when ctx ends. The function that it returns must be called before the program is
 // reaped, while its process id cannot belong to another; it tells the cause if the program was signalled.
-func (c *child) guard(ctx context.Context, grace time.Duration) (release func() error) {
+func (c *child) guard(ctx context.Context, given func() time.Duration) (release func() error) {
 	exited, cause := make(chan struct{}), make(chan error, 1)
 	go func() {
 		select {
@@ -78,6 +86,7 @@ func (c *child) guard(ctx context.Context, grace time.Duration) (release func() 
 			return
 		case <-ctx.Done():
 		}
+		grace := given()
 		timer := time.NewTimer(max(grace, 0))
 		defer timer.Stop()
 		if grace > 0 {

@@ -140,6 +140,17 @@ func TestCancellationSendsTermThenKill(t *testing.T) {
 			t.Errorf("Result = %+v", got)
 		}
 	})
+	t.Run("a grace is cut short where there is less time", func(t *testing.T) {
+		t.Parallel()
+		s := shell(`trap '' TERM; echo ready; while :; do sleep 1; done`)
+		s.Grace, s.Hurry = time.Hour, func() time.Duration { return 50 * time.Millisecond }
+		r := background(t, s)
+		r.says(t, "ready")
+		r.cancel(why)
+		if got := r.end(t); got.Signal != syscall.SIGKILL || !errors.Is(got.Cause, why) {
+			t.Errorf("Result = %+v", got)
+		}
+	})
 	t.Run("the group hears it too", func(t *testing.T) {
 		t.Parallel()
 		r := background(t, shell(`(trap 'echo child heard; exit' TERM; echo ready; while :; do sleep 1; done) & trap : TERM; wait; wait`))

@@ -29,7 +29,8 @@ type Spec struct {
 	User   *User    // nil means the executor's own user, which keeps whatever capabilities that user has
 	OwnUID bool     // nothing but this run uses User.UID: at the end every process of that user is killed
 	Output io.Writer
-	Grace  time.Duration // between SIGTERM and SIGKILL; zero means 10 s, less than zero none
+	Grace  time.Duration        // between SIGTERM and SIGKILL; zero means 10 s, less than zero none
+	Hurry  func() time.Duration // if set, the most that Grace may be, asked when the program is told to end
 	Limits Limits
 	Umask  uint32 // zero means 077
 }

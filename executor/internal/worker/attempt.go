@@ -149,7 +149,7 @@ func (a *attempt) giveUp(ctx, lease context.Context, err error) (Disposition, er
 	}
 	if a.out != nil {
 		a.out.Say("%s", line)
-		limited, cancel := context.WithTimeout(lease, min(a.w.SaveTimeout, partingTimeout))
+		limited, cancel := context.WithTimeout(lease, min(a.w.SaveTimeout, a.w.parting(err)))
 		defer cancel()
 		if saveErr := a.checkpoint(limited); saveErr != nil {
 			err = errors.Join(err, fmt.Errorf("save what there is: %w", saveErr))
@@ -191,9 +191,6 @@ func (a *attempt) release(ctx context.Context, outcome string) error {
 func (a *attempt) isFinal(info artifact.Info) bool {
 	return info.Metadata[record.MetaAttempt] == a.claim.Attempt && info.Metadata[record.MetaState] == record.StateFinal
 }
-
-// partingTimeout bounds the last save of an attempt that must leave: a preempted spot node gives ordinary pods 15 s.
-const partingTimeout = 12 * time.Second
 
 // refuseOutput ends an experiment whose output may not be written where its request says.
 func (a *attempt) refuseOutput(ctx context.Context, f *Fault) (Disposition, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,51 +53,20 @@ func (w *Worker) condemn(fault *device.Fault) {
 	if w.running.condemned(fault.UUID) {
 		w.Log.Error("GPU went bad and is taken out of use", "gpu", fault.UUID, "error", fault)
 	}
+	if !w.fit() && w.Unfit != nil {
+		w.Unfit()
+	}
 }
+
+// fit tells whether the executor should go on to take work. Without a card it cannot hold what its pool is for. With a part of
+// them it would take requests for more than it has left as fast as it gives them back, until Pub/Sub takes them for undeliverable;
+// where another executor takes its place, it does not do so either.
+func (w *Worker) fit() bool {
+	left := w.Allocator.Left()
+	return left == w.Pool.GPUs || left > 0 && !w.Whole
+}
+
+// ErrUnfit is why an executor leaves that has too few cards left.
+var ErrUnfit = errors.New("GPUs of this executor went bad, and it takes nothing more")
 
 var errDevice = errors.New("a GPU of the experiment went bad")
-
-// running is which attempts use which cards.
-type running struct {
-	mu    sync.Mutex
-	stops map[*attempt]context.CancelCauseFunc
-	bad   map[string]bool
-}
-
-func (r *running) add(a *attempt, stop context.CancelCauseFunc) (remove func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stops == nil {
-		r.stops = map[*attempt]context.CancelCauseFunc{}
-	}
-	r.stops[a] = stop
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.stops, a)
-	}
-}
-
-// on returns what stops the attempts that use a card.
-func (r *running) on(uuid string) (stops []context.CancelCauseFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for a, stop := range r.stops {
-		if a.grant != nil && slices.Contains(a.grant.UUIDs, uuid) {
-			stops = append(stops, stop)
-		}
-	}
-	return stops
-}
-
-// condemned notes a bad card and tells whether that is news.
-func (r *running) condemned(uuid string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.bad == nil {
-		r.bad = map[string]bool{}
-	}
-	news := !r.bad[uuid]
-	r.bad[uuid] = true
-	return news
-}

@@ -109,6 +109,7 @@ func (a *attempt) tellStop(ctx context.Context) (release func() bool) {
 
 // sayStopping says nothing of an attempt that was superseded, or that has simply ended.
 func (a *attempt) sayStopping(cause error) {
+	var fault *Fault
 	switch {
 	case errors.Is(cause, errStopped):
 		a.reports.Stopping("The experiment is stopped, as was asked.")
@@ -116,7 +117,9 @@ func (a *attempt) sayStopping(cause error) {
 		a.reports.Stopping("The experiment has used up its time.")
 	case errors.Is(cause, errDraining):
 		a.reports.Stopping(leavingHere)
-	case errors.Is(cause, errDevice):
+	case errors.As(cause, &fault):
+		a.reports.Stopping(fault.Sentence)
+	case errors.Is(cause, errDevice), errors.Is(cause, errDiskFull):
 		a.reports.Stopping(failedHere)
 	}
 }

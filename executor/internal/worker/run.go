@@ -51,6 +51,9 @@ func (a *attempt) close() error {
 	}
 	if a.folder != nil {
 		err = errors.Join(err, a.folder.remove())
+		if user := a.folder.user; user != nil {
+			err = errors.Join(err, Sweep(a.w.Scratch, user.UID))
+		}
 	}
 	return err
 }
@@ -100,6 +103,7 @@ func (a *attempt) prepareAndRun(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	defer env.Release()
 	return a.runProgram(ctx, env)
 }
 
@@ -174,9 +178,10 @@ func (a *attempt) runProgram(ctx context.Context, env pyenv.Environment) (verdic
 	a.said.say(event.Started, event.Data{})
 	a.reports.State(report.TaskState_Started)
 	a.log.Info("program starts")
+	ranOut := a.w.watchMemory()
 	result, err := process.Run(ctx, process.Spec{
 		Argv: a.req.Experiment.Command(env.Python), Dir: filepath.Join(a.folder.tree(), labelWorkspace),
-		Env: a.environ(env), User: a.folder.user, OwnUID: a.folder.user != nil, Output: a.out, Grace: a.w.Grace,
+		Env: a.environ(env), User: a.folder.user, OwnUID: a.folder.user != nil, Output: a.out, Grace: a.w.Grace, Hurry: a.w.hurry,
 	})
 	if err != nil {
 		return verdict{}, notRun(err)
@@ -188,11 +193,8 @@ func (a *attempt) runProgram(ctx context.Context, env pyenv.Environment) (verdic
 		return v, &Fault{Outcome: Failed, Err: result.Cause, Sentence: "The executor's disk is full, and the program was ended. Ask for more hdd, or write less."}
 	case result.Cause != nil: // a program that ends well because it was told to has not completed
 		return v, result.Cause
-	case result.Signal != 0:
-		v.outcome, v.reason = Failed, killedBy(result.Signal)
 	case result.ExitCode != 0:
-		v.outcome = Failed
-		v.reason = fmt.Sprintf("The program ended with exit code %d. What it printed above says why; mend it and submit the experiment again.", result.ExitCode)
+		v.outcome, v.reason = Failed, failure(result.ExitCode, result.Signal, ranOut())
 	}
 	return v, nil
 }
@@ -203,14 +205,6 @@ func notRun(err error) error {
 		return &Fault{Outcome: Failed, Err: err, Sentence: "The program cannot be started: its arguments and environment together are longer than the system allows. Pass long values in a file of the workspace."}
 	}
 	return fmt.Errorf("run the program: %w", err)
-}
-
-func killedBy(s syscall.Signal) string {
-	hint := "What it printed above may say why."
-	if s == syscall.SIGKILL {
-		hint = "Most often the machine ran out of memory: ask for more ram, or use less."
-	}
-	return fmt.Sprintf("The program was ended by a signal (%s). %s", s, hint)
 }
 
 // environ is the program's whole environment, built from nothing.

@@ -39,6 +39,10 @@ type Config struct {
 	MaxUnpacked   int64         // bytes that one artifact may unpack to
 	LibraryPath   string        // LD_LIBRARY_PATH of experiments: where the image keeps the GPU libraries
 	ReportRate    int           // lines of output a second that are reported of an experiment
+	DiskReserve   int           // percent of a disk that must stay free; 0 means that nobody looks
+	Scratch       []string      // folders beside WorkDir in which everybody may write
+	MemoryEvents  string        // a file as MemoryEvents is; empty where there is none
+	Whole         bool          // the executor leaves once one of its cards is bad, rather than with the last of them
 }
 
 // Environments builds Python environments, or finds them built.
@@ -63,12 +67,15 @@ type Worker struct {
 	Events       Events
 	Reports      *reporting.Sender // nil for none
 	Runs         func(change int)  // if set, told of each experiment that begins (1) or ends (-1) to run; must not block
+	Until        func() time.Time  // if set, when the platform ends an executor that leaves; zero where that is not known
+	Unfit        func()            // if set, called when the cards that are left do not do, perhaps again; nothing new must be taken then
 	Log          *slog.Logger
 	Now          func() time.Time
 
 	slots   chan uint32
-	running running
-	leave   <-chan struct{} // closes when the executor leaves
+	running attempts
+	leave   <-chan struct{}                // closes when the executor leaves
+	statfs  func(dir string) (disk, error) // instead of the system's, in tests
 }
 
 // Prepare makes the worker ready. Once leave closes, running experiments are saved as they are and given back.
