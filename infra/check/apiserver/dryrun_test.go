@@ -218,6 +218,11 @@ func ownPod(t *testing.T, cfg *rest.Config, admin client.Client) {
 		}
 	}
 	cannot(t, c)
+	awaitPolicy(t, func() error { return c.Delete(t.Context(), other, client.DryRunAll) })
+	own := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "executor-gpu-t4-a", Namespace: "studio"}}
+	if err := c.Delete(t.Context(), own); err != nil {
+		t.Errorf("an executor with bad GPUs cannot have its pod replaced: %v", err)
+	}
 }
 
 // awaitPolicy waits until the server has taken the policy up: it reads policies as they change.
@@ -244,7 +249,7 @@ func awaitPolicy(t *testing.T, refused func() error) {
 
 func cannot(t *testing.T, c client.Client) {
 	t.Helper()
-	for verb, resource := range map[string]string{"get": "secrets", "list": "pods", "delete": "pods", "create": "pods", "update": "configmaps"} {
+	for verb, resource := range map[string]string{"get": "secrets", "list": "pods", "deletecollection": "pods", "create": "pods", "update": "configmaps"} {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: "studio", Verb: verb, Resource: resource},
 		}}

@@ -86,15 +86,16 @@ const poolLabel = "studio-pool"
 const (
 	ownCPU    = 250       // thousandths
 	ownMemory = 256 << 20 // bytes
-	cache     = 50 << 30  // environments and downloads
+	cache     = 50 << 30  // environments and downloads; the executor keeps to it
 )
 
-// podPatch places the pod on the pool's nodes and gives it what the pool says that experiments have.
+// podPatch places the pod on the pool's nodes and gives it what the pool says that experiments have. Disk is asked for and not
+// limited: the kubelet would evict the pod, and all experiments with it, for what one of them writes.
 func podPatch(p pool.Pool) object {
 	memory := strconv.FormatInt(p.RAM+ownMemory, 10)
 	disk := strconv.FormatInt(p.HDD+cache, 10)
 	requests := object{"cpu": fmt.Sprintf("%dm", p.CPUs*1000+ownCPU), "memory": memory, "ephemeral-storage": disk}
-	limits := object{"memory": memory, "ephemeral-storage": disk}
+	limits := object{"memory": memory}
 	if p.GPUs > 0 {
 		limits["nvidia.com/gpu"] = strconv.Itoa(p.GPUs)
 	}
@@ -102,7 +103,7 @@ func podPatch(p pool.Pool) object {
 		"nodeSelector": object{poolLabel: p.Name},
 		"tolerations":  []object{{"key": poolLabel, "operator": "Equal", "value": p.Name, "effect": "NoSchedule"}},
 		"containers": []object{{
-			"name": "executor", "env": []object{{"name": "POOL", "value": p.Name}},
+			"name": "executor", "env": []object{{"name": "POOL", "value": p.Name}, {"name": "CACHE_LIMIT", "value": strconv.Itoa(cache)}},
 			"resources": object{"requests": requests, "limits": limits},
 		}},
 	}}}
