@@ -30,8 +30,8 @@ for what cannot be seen from here; below it, what to do. It makes a queue, and
 an object in each bucket, that nothing acts on, and removes them. Exit code 1:
 a check failed.
 
-With --deployment it checks what Terraform made. Your own keys and the address of
-RabbitMQ are then those of the context, if that is one of the same deployment.
+With --deployment it checks what Terraform made. Your own keys and RabbitMQ's
+address are then those of the context, if that is one of the same deployment.
 With --secrets the keys of the cluster are known, too; nothing of them is shown
 but fingerprints.`,
 		Example: `  studioctl doctor
