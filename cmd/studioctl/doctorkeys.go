@@ -32,8 +32,9 @@ func (k keyPlaces) known(in io.Reader, secrets string) (keyPlaces, error) {
 func (k keyPlaces) compared(own ownKeys) doctor.Keys {
 	accepted, faults := k.keys()
 	keys := doctor.Keys{Faults: faults, Queue: own.queue, Whole: map[string]bool{"request": len(k.requests) > 0, "signing": k.signing != nil, "report": k.reports != nil}}
+	overruled := k.overruled(own.queue)
 	for _, key := range accepted {
-		if !k.overruled(key, own.queue) {
+		if !overruled(key) {
 			keys.Accepted = append(keys.Accepted, doctor.Key{For: key.For, Prefix: key.Prefix, Fingerprint: key.Fingerprint, From: key.From})
 		}
 	}
@@ -46,17 +47,19 @@ func (k keyPlaces) compared(own ownKeys) doctor.Keys {
 }
 
 // overruled tells whether a tenant's key counts for nothing, since the queue is another tenant's, of a longer prefix.
-func (k keyPlaces) overruled(key acceptedKey, queue string) bool {
-	if k.tenants == nil || !strings.HasPrefix(queue, key.Prefix) || len(key.Prefix) >= len(owner(*k.tenants, queue)) {
-		return false
+func (k keyPlaces) overruled(queue string) func(acceptedKey) bool {
+	if k.tenants == nil {
+		return func(acceptedKey) bool { return false }
 	}
 	of, _ := tenant.Survey(k.tenants, nil, nil) // its faults are told with all others
+	theirs := map[[2]string]bool{}
 	for _, r := range of {
-		if r.Prefix == key.Prefix && r.From == key.From {
-			return true
-		}
+		theirs[[2]string{r.Prefix, r.From}] = true
 	}
-	return false
+	longest := owner(*k.tenants, queue)
+	return func(key acceptedKey) bool {
+		return strings.HasPrefix(queue, key.Prefix) && len(key.Prefix) < len(longest) && theirs[[2]string{key.Prefix, key.From}]
+	}
 }
 
 // owner is the prefix of the queue's tenant.

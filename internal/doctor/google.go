@@ -41,7 +41,7 @@ func (d Deployment) post(ctx context.Context, service, path string, into any) er
 }
 
 func (d Deployment) ask(ctx context.Context, method, service, path string, into any) error {
-	opts := append(d.api(service), option.WithScopes("https://www.googleapis.com/auth/cloud-platform.read-only"))
+	opts := append(d.api(service), option.WithScopes("https://www.googleapis.com/auth/cloud-platform"))
 	c, _, err := transport.NewClient(ctx, opts...)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)

@@ -38,8 +38,8 @@ func (r *run) connect(intake, work context.Context) {
 	for retry := shortestRetry; ; retry = min(2*retry, longestRetry) {
 		conn, err := r.Config.Broker.Dial(intake)
 		if err == nil {
+			r.tally.touch() // first: who watches may not see a connection and an old time
 			r.link.up()
-			r.tally.touch()
 			retry = shortestRetry
 			s := session{run: r, conn: conn, served: map[string]bool{}}
 			err = s.serve(intake, work)

@@ -67,12 +67,13 @@ locals {
   # What GKE leaves of a node's disk for pods, by the same page: less what the system has (50, 75 or 100 GiB with one, two or more
   # local SSDs; of a boot disk the least of half, 6 GiB and 35 %, and 100 GiB) and a tenth, at which it evicts pods; file system and
   # image take a fiftieth or so of it first. The autoscaler reckons a pool without nodes by the same numbers, from its template
-  # (https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/gce/templates.go). Executors cache
-  # 50 GiB beside what experiments may have.
+  # (https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/gce/templates.go). The executor keeps a
+  # fifth of the disk free (DISK_RESERVE) beside the images, and caches 50 GiB beside what experiments may have.
   disk = {
-    for name, p in local.pools : name => ((local.ssds[name] > 0
+    for name, p in local.pools : name => (min(local.ssds[name] > 0
       ? local.ssds[name] * 375 * 0.98 * 0.9 - min(25 + 25 * local.ssds[name], 100)
-      : (p.machine.disk_gb * 0.98 - 4.2) * 0.9 - min(p.machine.disk_gb * 0.5, 6 + p.machine.disk_gb * 0.35, 100)
+      : (p.machine.disk_gb * 0.98 - 4.2) * 0.9 - min(p.machine.disk_gb * 0.5, 6 + p.machine.disk_gb * 0.35, 100),
+      (local.ssds[name] > 0 ? local.ssds[name] * 375 : p.machine.disk_gb) * 0.98 * 0.8 - 15
     ) - 50) * pow(1024, 3)
   }
 
