@@ -26,6 +26,7 @@ import (
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/drain"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/guard"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pod"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pyenv"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/worker"
@@ -45,14 +46,15 @@ func main() {
 	context.AfterFunc(ctx, stop)     // a second signal ends the process at once
 	again := make(chan os.Signal, 4) // a few may wait while the first is thought about
 	signal.Notify(again, syscall.SIGUSR1)
-	if err := run(ctx, again, envconfig.OsLookuper(), nvml.New(), os.Stderr); err != nil {
+	if err := run(ctx, again, envconfig.OsLookuper(), nvml.New(), pod.Account, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "executor:", err)
 		os.Exit(1)
 	}
 }
 
-// run returns once ctx is done, or the executor's machine is at fault, and running experiments have settled.
-func run(ctx context.Context, again <-chan os.Signal, env envconfig.Lookuper, lib nvml.Interface, logs io.Writer) (err error) {
+// run returns once ctx is done and running experiments have settled, or once the executor's machine is at fault and another takes its
+// place. Account is the folder of a pod's account.
+func run(ctx context.Context, again <-chan os.Signal, env envconfig.Lookuper, lib nvml.Interface, account string, logs io.Writer) (err error) {
 	cfg, err := loadConfig(ctx, env, logs)
 	if err != nil {
 		return fmt.Errorf("load config: %w", err)
@@ -100,23 +102,26 @@ func run(ctx context.Context, again <-chan os.Signal, env envconfig.Lookuper, li
 	if err := seclude(cfg); err != nil {
 		return err
 	}
-	platform, err := openPlatform(ctx, cfg)
+	platform, err := openPlatform(ctx, cfg, account)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, platform.close()) }()
-	if err := platform.cards(ctx, cfg, gpus); err != nil {
-		return err
-	}
 	leaving := drain.Start(ctx, again, platform.drain(cfg))
 	defer leaving.Stop()
+	if err := platform.cards(ctx, cfg, gpus); err != nil {
+		platform.giveUp(outlive, leaving.Leave())
+		return err
+	}
 	intake, unfit := context.WithCancelCause(ctx)
+	var replacing sync.WaitGroup
+	replacing.Go(func() { platform.replace(outlive, intake, leaving.Leave()) })
+	defer replacing.Wait()
 	defer unfit(nil)
-	w.Until, w.Unfit = leaving.Until, func() { unfit(worker.ErrUnfit) }
+	w.Until, w.Unfit = leaving.Until, platform.unfit(unfit)
 	w.Prepare(leaving.Leave())
 	defer platform.serves(intake, w)()
 	watching.Go(func() { platform.tell(watch) })
-	watching.Go(func() { platform.replace(watch, intake) })
 	watching.Go(func() { w.WatchGPUs(watch, gpus) })
 	watching.Go(func() { w.WatchDisk(watch) })
 	watching.Go(func() { envs.Tend(watch, log) })
@@ -136,7 +141,7 @@ func newWorker(cfg *config, log *slog.Logger, gpus []device.Device, objects *sto
 			Heartbeat: cfg.Heartbeat, Lease: cfg.Lease, MaxAttempts: cfg.MaxAttempts, AdmissionWait: cfg.AdmissionWait,
 			Grace: cfg.Grace, SaveTimeout: cfg.SaveTimeout, IdleLimit: cfg.IdleLimit, LibraryPath: cfg.LibraryPath, MaxUnpacked: cfg.pool.HDD,
 			ReportRate: cfg.ReportRate, Whole: cfg.PodName != "",
-			DiskReserve: cfg.DiskReserve, Scratch: scratch(), MemoryEvents: worker.MemoryEvents,
+			DiskReserve: cfg.DiskReserve, CacheDir: cfg.CacheDir, Scratch: scratch(), MemoryEvents: worker.MemoryEvents,
 		},
 		Policy:    admission.Policy{Tenants: cfg.tenants.Tenants, ClearText: cfg.ClearText, Pools: cfg.pools},
 		Keys:      cfg.keys.Keys,
@@ -177,8 +182,8 @@ func seclude(cfg *config) error {
 		if err := process.KillUser(cfg.ExperimentUID + i); err != nil {
 			return fmt.Errorf("end what user %d left running: %w", cfg.ExperimentUID+i, err)
 		}
-		if err := worker.Sweep(scratch(), cfg.ExperimentUID+i); err != nil {
-			return fmt.Errorf("remove what user %d left: %w", cfg.ExperimentUID+i, err)
+		if err := worker.Sweep(scratch(), cfg.ExperimentUID+i); err != nil { // a file that stays is no reason not to work
+			cfg.log.Warn("not all that earlier experiments left is removed", "uid", cfg.ExperimentUID+i, "error", err)
 		}
 	}
 	return nil

@@ -3,17 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/pem"
 	"errors"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/pod"
@@ -57,12 +52,13 @@ func TestAPodWhoseCardsAreNotAllWellDoesNotServe(t *testing.T) {
 		"there is none":              {machine: machine{}, gpus: 1, fault: "its pods have 1 GPUs, of which this one has 0"},
 		"there is none, and no pod":  {machine: machine{}, gpus: 1, elsewhere: true},
 		"one is bad, and not lent":   {machine: machine{cards: []string{"a", "b"}, bad: []string{"b"}}, gpus: 1},
+		"one is bad, and lent":       {machine: machine{cards: []string{"a", "b"}, bad: []string{"a"}}, gpus: 1, fault: "GPU a: has bad memory"},
 		"one is bad on your machine": {machine: machine{cards: []string{"a", "b"}, bad: []string{"b"}}, gpus: 2, elsewhere: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var logs bytes.Buffer
-			p := &platform{log: slog.New(slog.NewTextHandler(&logs, nil)), pod: &pod.API{}}
+			p := &platform{log: slog.New(slog.NewTextHandler(&logs, nil)), pod: &fakePod{}}
 			if tc.elsewhere {
 				p.pod = nil
 			}
@@ -77,68 +73,85 @@ func TestAPodWhoseCardsAreNotAllWellDoesNotServe(t *testing.T) {
 	}
 }
 
-// account is that of a pod at a server, which counts what is asked of it.
-func account(t *testing.T, answer int) (*pod.API, <-chan string) {
-	t.Helper()
-	asked := make(chan string, 10)
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		asked <- strings.TrimSpace(r.Method + " " + r.URL.Path + " " + string(body))
-		w.WriteHeader(answer)
-	}))
-	t.Cleanup(s.Close)
-	folder := t.TempDir()
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	for name, text := range map[string]string{"namespace": "studio", "token": "secret", "ca.crt": string(authority)} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	at, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, err := pod.Open(at.Hostname(), at.Port(), "executor-1", folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return api, asked
+// fakePod is the executor's pod at an API server that takes a while, and answers err to a deletion.
+type fakePod struct {
+	takes time.Duration
+	err   error
+	asked int
 }
 
-func TestThePodOfAnExecutorWithBadCardsIsDeletedAndNoOther(t *testing.T) {
+func (p *fakePod) Delete(ctx context.Context, _ *slog.Logger) error {
+	p.asked++
+	timer := time.NewTimer(p.takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *fakePod) Deletion(context.Context) (pod.Deletion, error) {
+	return pod.Deletion{}, errors.New("nobody asks")
+}
+
+// Its cards would be free for its successor otherwise, on the same machine.
+func TestAPodWithBadCardsKeepsThemUntilItsSuccessorHasOthers(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		cause  error
-		answer int
-		asks   string
+		pod    *fakePod
+		leave  time.Duration // 0 for never
+		asks   int
+		leaves time.Duration
 		says   string
 	}{
-		"bad cards":                     {worker.ErrUnfit, http.StatusOK, "DELETE /api/v1/namespaces/studio/pods/executor-1", ""},
-		"bad cards, and it is not let":  {worker.ErrUnfit, http.StatusForbidden, "DELETE /api/v1/namespaces/studio/pods/executor-1", "is not replaced"},
-		"a signal":                      {context.Canceled, http.StatusOK, "", ""},
-		"something else went wrong":     {errors.New("no subscription"), http.StatusOK, "", ""},
-		"it ends and nothing was wrong": {nil, http.StatusOK, "", ""},
+		"bad cards":                     {cause: worker.ErrUnfit, pod: &fakePod{}, asks: 1, leaves: lingering},
+		"a server that takes a while":   {cause: worker.ErrUnfit, pod: &fakePod{takes: time.Hour}, asks: 1, leaves: time.Hour + lingering},
+		"it must leave":                 {cause: worker.ErrUnfit, pod: &fakePod{}, leave: time.Minute, asks: 1, leaves: time.Minute},
+		"it must leave before that":     {cause: worker.ErrUnfit, pod: &fakePod{takes: time.Hour}, leave: time.Minute, asks: 1, leaves: time.Minute, says: "is not replaced"},
+		"it is not let":                 {cause: worker.ErrUnfit, pod: &fakePod{err: errors.New("403 Forbidden")}, asks: 1, says: "is not replaced"},
+		"bad cards, and no pod":         {cause: worker.ErrUnfit},
+		"a signal":                      {cause: context.Canceled, pod: &fakePod{}},
+		"something else went wrong":     {cause: errors.New("no subscription"), pod: &fakePod{}},
+		"it ends, and nothing is wrong": {pod: &fakePod{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var logs bytes.Buffer
-			api, asked := account(t, tc.answer)
-			p := &platform{log: slog.New(slog.NewTextHandler(&logs, nil)), pod: api}
-			ctx, end := context.WithCancel(t.Context())
-			intake, stop := context.WithCancelCause(t.Context())
-			defer stop(nil)
-			if tc.cause != nil {
+			synctest.Test(t, func(t *testing.T) {
+				var logs bytes.Buffer
+				p := &platform{log: slog.New(slog.NewTextHandler(&logs, nil))}
+				if tc.pod != nil {
+					p.pod = tc.pod
+				}
+				leave := make(chan struct{})
+				if tc.leave > 0 {
+					time.AfterFunc(tc.leave, func() { close(leave) })
+				}
+				intake, stop := context.WithCancelCause(t.Context())
 				stop(tc.cause)
-			}
-			end()
-			p.replace(ctx, intake)
-			got := ""
-			if len(asked) > 0 {
-				got = <-asked
-			}
-			if got != tc.asks || !strings.Contains(logs.String(), tc.says) {
-				t.Errorf("asked for %q, want %q; logged %s", got, tc.asks, logs.String())
-			}
+				began := time.Now()
+				p.replace(t.Context(), intake, leave)
+				if took := time.Since(began); took != tc.leaves || !strings.Contains(logs.String(), tc.says) {
+					t.Errorf("it leaves after %s, want %s; logged %s", took, tc.leaves, logs.String())
+				}
+				if tc.pod != nil && tc.pod.asked != tc.asks {
+					t.Errorf("its deletion is asked for %d times, want %d", tc.pod.asked, tc.asks)
+				}
+			})
 		})
+	}
+}
+
+func TestAnExecutorOfNoPodStaysWhateverItsMachineIsLike(t *testing.T) {
+	t.Parallel()
+	intake, end := context.WithCancelCause(t.Context())
+	if unfit := (&platform{}).unfit(end); unfit != nil {
+		t.Error("it leaves, and nothing takes its place")
+	}
+	(&platform{pod: &fakePod{}}).unfit(end)()
+	if cause := context.Cause(intake); !errors.Is(cause, worker.ErrUnfit) {
+		t.Errorf("a pod's intake ends with %v, want %v", cause, worker.ErrUnfit)
 	}
 }

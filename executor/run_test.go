@@ -3,9 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -79,7 +87,7 @@ func cluster(t *testing.T) map[string]string {
 func start(t *testing.T, ctx context.Context, env map[string]string, lib nvml.Interface) (*logs, <-chan error) {
 	t.Helper()
 	said, ended := &logs{line: make(chan string, 100)}, make(chan error, 1)
-	go func() { ended <- run(ctx, nil, envconfig.MapLookuper(env), lib, said) }()
+	go func() { ended <- run(ctx, nil, envconfig.MapLookuper(env), lib, env["ACCOUNT"], said) }()
 	return said, ended
 }
 
@@ -98,16 +106,74 @@ func TestAnExecutorWithNothingInHandLeavesAtOnceWhenItIsTold(t *testing.T) { //n
 	}
 }
 
-func TestAnExecutorWhoseOnlyCardIsBadEndsWithAnError(t *testing.T) { //nolint:paralleltest // the client libraries read the environment
+// Outside Kubernetes it would be started again with the same card.
+func TestAnExecutorOfOnesOwnWhoseOnlyCardIsBadSaysSoAndStays(t *testing.T) { //nolint:paralleltest // the client libraries read the environment
 	env := cluster(t)
-	said, ended := start(t, t.Context(), env, badCard())
-	if err := <-ended; !errors.Is(err, worker.ErrUnfit) {
-		t.Errorf("run = %v, want %v\n%s", err, worker.ErrUnfit, said.text.String())
+	ctx, terminate := context.WithCancel(t.Context())
+	said, ended := start(t, ctx, env, badCard(0))
+	said.await(t, "GPU went bad and is taken out of use")
+	terminate()
+	if err := <-ended; err != nil {
+		t.Errorf("run = %v\n%s", err, said.text.String())
 	}
 }
 
-// badCard is a machine's only card, with memory that only a reset mends.
-func badCard() *mock.Interface {
+// ownPod makes the executor of env a pod, whose API server says that it is deleted, and must be gone at once.
+func ownPod(t *testing.T, env map[string]string) {
+	t.Helper()
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/namespaces/studio/pods/executor-1" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		_, _ = io.WriteString(w, `{"metadata":{"uid":"u","deletionTimestamp":"2026-03-01T12:00:00Z","deletionGracePeriodSeconds":0}}`)
+	}))
+	t.Cleanup(s.Close)
+	folder := t.TempDir()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	for name, text := range map[string]string{"namespace": "studio", "token": "secret", "ca.crt": string(authority)} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env["POD_NAME"], env["ACCOUNT"], env["KUBERNETES_SERVICE_HOST"], env["KUBERNETES_SERVICE_PORT"] = "executor-1", folder, at.Hostname(), at.Port()
+}
+
+// It ends only when it is told to: its successor would be put on the same machine.
+func TestAPodWithABadCardIsDeletedAndKeepsItUntilItMustLeave(t *testing.T) { //nolint:paralleltest // the client libraries read the environment
+	for name, tc := range map[string]struct { //nolint:paralleltest // likewise
+		well int32 // how often the card is found well
+		want string
+	}{
+		"it is bad from the beginning": {0, "it needs another machine"},
+		"it goes bad while it serves":  {1, worker.ErrUnfit.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := cluster(t)
+			ownPod(t, env)
+			ctx, terminate := context.WithCancel(t.Context())
+			defer terminate()
+			said, ended := start(t, ctx, env, badCard(tc.well))
+			said.await(t, "pod is deleted, and keeps its machine")
+			select {
+			case err := <-ended:
+				t.Fatalf("run = %v before it is told to leave", err)
+			default:
+			}
+			terminate()
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("run = %v, want %q\n%s", err, tc.want, said.text.String())
+			}
+		})
+	}
+}
+
+// badCard is a machine's only card, with memory that only a reset mends. It is found well at first, so many times.
+func badCard(well int32) *mock.Interface {
+	var looks atomic.Int32
 	card := &mock.Device{
 		GetUUIDFunc:       func() (string, nvml.Return) { return "GPU-1", nvml.SUCCESS },
 		GetNameFunc:       func() (string, nvml.Return) { return "Tesla T4", nvml.SUCCESS },
@@ -115,8 +181,13 @@ func badCard() *mock.Interface {
 		GetTotalEccErrorsFunc: func(nvml.MemoryErrorType, nvml.EccCounterType) (uint64, nvml.Return) {
 			return 0, nvml.ERROR_NOT_SUPPORTED
 		},
-		GetRetiredPagesPendingStatusFunc: func() (nvml.EnableState, nvml.Return) { return nvml.FEATURE_ENABLED, nvml.SUCCESS },
-		GetSupportedEventTypesFunc:       func() (uint64, nvml.Return) { return 0, nvml.SUCCESS },
+		GetRetiredPagesPendingStatusFunc: func() (nvml.EnableState, nvml.Return) {
+			if looks.Add(1) <= well {
+				return nvml.FEATURE_DISABLED, nvml.SUCCESS
+			}
+			return nvml.FEATURE_ENABLED, nvml.SUCCESS
+		},
+		GetSupportedEventTypesFunc: func() (uint64, nvml.Return) { return 0, nvml.SUCCESS },
 	}
 	return &mock.Interface{
 		InitFunc:                   func() nvml.Return { return nvml.SUCCESS },

@@ -37,6 +37,9 @@ type waiter struct {
 	ready chan *Grant // closed without a grant when the cards it needs are gone
 }
 
+// Lent are those of a machine's devices that a pod of the pool lends, well or not: the first.
+func Lent(p pool.Pool, devices []Device) []Device { return devices[:min(len(devices), p.GPUs)] }
+
 // NewAllocator returns an allocator of a pod with these devices. Devices that the pool does not list are not lent. With
 // no device at all, slots are counted as if the pool's cards were there: experiments run without a GPU, no more of them
 // at once than elsewhere.
@@ -45,7 +48,7 @@ func NewAllocator(p pool.Pool, devices []Device) *Allocator {
 	if a.virtual {
 		devices = make([]Device, p.GPUs)
 	}
-	for _, d := range devices[:min(len(devices), p.GPUs)] {
+	for _, d := range Lent(p, devices) {
 		a.cards = append(a.cards, lent{Device: d, slots: p.GPUSlots, memory: p.GPUMem})
 	}
 	return a

@@ -13,9 +13,11 @@
 // A node may shut down, or somebody may shorten the grace, while the pod drains already. Then there is no second SIGTERM:
 // containerd sends one to a container and no more (its IsStopSignaledWithTimeout). But the kubelet begins anew with the shorter
 // grace, and with that runs the container's preStop hook again (killContainer in its kuberuntime package). So the
-// deployment's hook is a signal, SIGUSR1: the first comes with SIGTERM; each later one means that there is less time. A kubelet
-// that was restarted runs the hook again, too: then experiments leave earlier than they need, and lose nothing for it.
+// deployment's hook is a signal, SIGUSR1: the first comes with SIGTERM; each later one means that there is less time, also to
+// save. A kubelet that was restarted runs the hook again, too: then experiments leave earlier than they need.
 //
 // What cannot be found out in time is taken for the worst: who leaves early goes on elsewhere from what is saved, who leaves
-// late loses it.
+// late loses it. In time is within 4 s, in which two or three requests fit: one slow answer in a rollout ends nothing. It is asked
+// again afterwards, so that saving gets the time that a deleted pod has. A pod that may not ask would end its experiments in every
+// rollout: it asks once when it starts, and logs an error.
 package drain

@@ -109,10 +109,18 @@ func (a *API) ask(ctx context.Context, method string, body []byte) ([]byte, erro
 	defer func() { _ = resp.Body.Close() }()
 	said, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(said[:min(len(said), 1<<10)])))
+		return nil, &refusal{code: resp.StatusCode, says: resp.Status + ": " + strings.TrimSpace(string(said[:min(len(said), 1<<10)]))}
 	}
 	return said, err
 }
+
+// refusal is an answer of the server that is not the pod.
+type refusal struct {
+	code int
+	says string
+}
+
+func (r *refusal) Error() string { return r.says }
 
 // labels has a nil for each label that is to go.
 func (d doing) labels(slots int) map[string]any {

@@ -1,14 +1,12 @@
 package pyenv
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"syscall"
 )
@@ -52,7 +50,7 @@ func (m *Manager) Tend(ctx context.Context, log *slog.Logger) {
 }
 
 // evict measures anew after each round: files are shared by hard links, and what one place of them is given up for frees nothing
-// as long as there is another.
+// as long as there is another. What cannot be removed keeps nothing else from it.
 func (m *Manager) evict(ctx context.Context, log *slog.Logger) error {
 	for {
 		list, total, err := m.kept(ctx)
@@ -61,32 +59,43 @@ func (m *Manager) evict(ctx context.Context, log *slog.Logger) error {
 		}
 		m.evictor.over.Store(total > m.cfg.Limit)
 		removed, err := m.evictOldest(list, total)
-		if err != nil {
-			return err
-		}
 		if removed == 0 {
-			return nil
+			return err
 		}
 		log.Info("cached environments were removed to make room", "removed", removed, "cached_bytes", total, "cache_limit", m.cfg.Limit)
 	}
 }
 
 func (m *Manager) evictOldest(list []kept, total int64) (removed int, err error) {
-	slices.SortFunc(list, func(x, y kept) int { return cmp.Compare(x.used, y.used) })
 	for _, k := range list {
 		if total <= m.cfg.Limit {
 			break
 		}
-		gone, err := k.remove()
-		if err != nil {
-			return removed, err
-		}
+		gone, stays := k.remove()
+		err = errors.Join(err, stays)
 		if gone && k.bytes > 0 { // what is empty must not be removed for ever
 			total -= k.bytes
 			removed++
 		}
 	}
-	return removed, nil
+	return removed, err
+}
+
+// Relieve removes what nobody uses, whatever [Config].Limit allows, until there is enough room: first what was used longest ago.
+// It measures nothing, so that it may be called often.
+func (m *Manager) Relieve(ctx context.Context, enough func() bool) (removed int, err error) {
+	list, err := m.list()
+	for _, k := range list {
+		if ctx.Err() != nil || enough() {
+			break
+		}
+		gone, stays := k.remove()
+		err = errors.Join(err, stays)
+		if gone {
+			removed++
+		}
+	}
+	return removed, err
 }
 
 // remove returns false where somebody uses it, or builds there.

@@ -2,6 +2,7 @@ package pyenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -214,4 +215,87 @@ type lines chan string
 func (l lines) Write(p []byte) (int, error) {
 	l <- string(p)
 	return len(p), nil
+}
+
+// Else one folder that cannot be removed would let the disk run full.
+func TestWhatCannotBeRemovedKeepsNothingElseFromIt(t *testing.T) {
+	t.Parallel()
+	b := setupSized(t, 1, false)
+	stuck := b.mustEnsure(t, spec(0))
+	stuck.Release()
+	b.mustEnsure(t, spec(1)).Release()
+	b.stick(t, stuck)
+	if err := b.evict(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("evict does not say what stays")
+	}
+	if got := fmt.Sprint(b.there(2)); got != "[]" {
+		t.Errorf("there are %s, want none", got)
+	}
+	if _, err := os.Stat(stuck.Dir); err != nil {
+		t.Errorf("the test lets it be removed: %v", err)
+	}
+}
+
+// stick makes an environment that cannot be removed: a folder is where its marker was.
+func (b bundle) stick(t *testing.T, env Environment) {
+	t.Helper()
+	marker := env.Dir[:strings.LastIndex(env.Dir, "-")] + ".json"
+	if err := errors.Join(os.Remove(marker), os.MkdirAll(filepath.Join(marker, "full"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where the disk is nearly full, the limit is too high.
+func TestRoomIsMadeBeyondTheLimitUntilThereIsEnough(t *testing.T) {
+	t.Parallel()
+	b := setupSized(t, 0, false)
+	used := b.mustEnsure(t, spec(0))
+	defer used.Release()
+	for i := 1; i < 5; i++ {
+		b.mustEnsure(t, spec(i)).Release()
+	}
+	enough := func() bool { return len(b.there(5)) <= 3 }
+	if removed, err := b.Relieve(t.Context(), enough); removed != 2 || err != nil {
+		t.Errorf("Relieve removed %d, %v; want the oldest two that are not used", removed, err)
+	}
+	if got := fmt.Sprint(b.there(5)); got != "[0 3 4]" {
+		t.Errorf("there are %s, want [0 3 4]", got)
+	}
+	if removed, err := b.Relieve(t.Context(), func() bool { return false }); removed != 2 || err != nil {
+		t.Errorf("Relieve removed %d, %v; want all that is not used", removed, err)
+	}
+	if got := fmt.Sprint(b.there(5)); got != "[0]" {
+		t.Errorf("there are %s, want [0]", got)
+	}
+}
+
+// What it downloaded stays, and the next one that fails downloads more.
+func TestABuildThatFailsIsLookedAfterToo(t *testing.T) {
+	t.Parallel()
+	b := setup(t, "3.11.4")
+	b.programs.fails(1, "error: no such package\n")
+	if _, err := b.Ensure(t.Context(), spec(0)); err == nil {
+		t.Fatal("Ensure built what cannot be built")
+	}
+	select {
+	case <-b.evictor.wake:
+	default:
+		t.Error("nobody is told that the cache may have grown")
+	}
+}
+
+// The locks of all that was ever built stay.
+func TestWhatWasRemovedIsNotLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	b := setupSized(t, 1, true)
+	for i := range 3 {
+		b.mustEnsure(t, spec(i)).Release()
+	}
+	if list, err := b.list(); len(list) != 4 || err != nil { // and the cache
+		t.Errorf("there are %d, %v; want 4", len(list), err)
+	}
+	b.mustEvict(t)
+	if list, err := b.list(); len(list) != 0 || err != nil {
+		t.Errorf("there are %d, %v; want none", len(list), err)
+	}
 }

@@ -1,35 +1,30 @@
 package pyenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
 
 // kept is an environment, or a tenant's cache.
 type kept struct {
-	base  string
-	locks []string     // whoever holds all of them is alone with it
-	clear func() error // removes it
-	used  int64        // when it was used last, in nanoseconds
-	bytes int64
+	base    string
+	folders []string     // where it lies: an environment with what dead builds have left of it
+	locks   []string     // whoever holds all of them is alone with it
+	clear   func() error // removes it
+	used    int64        // when it was used last, in nanoseconds
+	bytes   int64
 }
 
-// kept lists what is there, and what everything takes together, Pythons included.
+// kept measures what is there, and what everything takes together, Pythons included.
 func (m *Manager) kept(ctx context.Context) (list []kept, total int64, err error) {
-	roots, err := os.ReadDir(m.cfg.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil // nothing was asked for yet
-	}
-	for _, root := range roots {
-		if root.IsDir() {
-			list = append(list, keptBelow(filepath.Join(m.cfg.Dir, root.Name()))...)
-		}
-	}
+	list, err = m.list()
 	for i := range list {
 		list[i].measure(ctx)
 		total += list[i].bytes
@@ -37,30 +32,53 @@ func (m *Manager) kept(ctx context.Context) (list []kept, total int64, err error
 	return list, total + bytesBelow(ctx, m.managedDir(), cacheName), errors.Join(err, context.Cause(ctx))
 }
 
-func keptBelow(root string) []kept {
+// list finds what is there, that which was used longest ago first.
+func (m *Manager) list() (list []kept, err error) {
+	roots, err := os.ReadDir(m.cfg.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // nothing was asked for yet
+	}
+	for _, root := range roots {
+		if root.IsDir() {
+			list = append(list, keptBelow(filepath.Join(m.cfg.Dir, root.Name()))...)
+		}
+	}
+	for i := range list {
+		if info, err := os.Stat(useFile(list[i].base)); err == nil {
+			list[i].used = info.ModTime().UnixNano()
+		}
+	}
+	slices.SortFunc(list, func(x, y kept) int { return cmp.Compare(x.used, y.used) })
+	return list, err
+}
+
+// keptBelow passes over what takes no room: the locks of all that was ever built here stay.
+func keptBelow(root string) (list []kept) {
 	cache := filepath.Join(root, cacheName)
-	list := []kept{{base: cache, locks: []string{useFile(cache)}, clear: func() error { return emptyFolder(cache) }}}
+	if entries, err := os.ReadDir(cache); err == nil && len(entries) > 0 {
+		list = append(list, kept{base: cache, folders: []string{cache}, locks: []string{useFile(cache)}, clear: func() error { return emptyFolder(cache) }})
+	}
+	at := map[string]int{}
 	files, _ := os.ReadDir(filepath.Join(root, "envs")) // none in the folder of Pythons
 	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), ".lock"); ok {
+		end := strings.LastIndex(f.Name(), "-") // see place
+		if end < 0 || !f.IsDir() {
+			continue
+		}
+		name := f.Name()[:end]
+		if _, ok := at[name]; !ok {
 			p := place{root: root, base: filepath.Join(root, "envs", name)}
+			at[name] = len(list)
 			list = append(list, kept{base: p.base, locks: []string{p.base + ".lock", useFile(p.base)}, clear: p.clear})
 		}
+		k := &list[at[name]]
+		k.folders = append(k.folders, filepath.Join(root, "envs", f.Name()))
 	}
 	return list
 }
 
-// measure counts what dead builds have left, too.
 func (k *kept) measure(ctx context.Context) {
-	if info, err := os.Stat(useFile(k.base)); err == nil {
-		k.used = info.ModTime().UnixNano()
-	}
-	if filepath.Base(k.base) == cacheName {
-		k.bytes = bytesBelow(ctx, k.base, "")
-		return
-	}
-	folders, _ := beginningWith(k.base + "-") // what went away takes nothing
-	for _, folder := range folders {
+	for _, folder := range k.folders {
 		k.bytes += bytesBelow(ctx, folder, "")
 	}
 }

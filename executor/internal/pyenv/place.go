@@ -68,6 +68,7 @@ func (p place) clear() error {
 func (p place) scratch() string { return filepath.Join(p.root, "tmp", filepath.Base(p.base)+"-") }
 
 func (m *Manager) fill(ctx context.Context, p place, build func(dir string, b bench) error) (err error) {
+	defer m.evictor.grew() // also by a build that fails: what it downloaded stays in the cache
 	cache, err := m.hold(ctx, filepath.Join(p.root, cacheName))
 	if err != nil {
 		return err
@@ -91,7 +92,6 @@ func (m *Manager) fill(ctx context.Context, p place, build func(dir string, b be
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	m.evictor.grew()
 	return nil
 }
 

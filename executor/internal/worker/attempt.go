@@ -9,6 +9,7 @@ import (
 
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/device"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/metadata"
+	"github.com/leaf-ai/studio-cloud-runner/executor/internal/process"
 	"github.com/leaf-ai/studio-cloud-runner/executor/internal/reporter"
 	"github.com/leaf-ai/studio-cloud-runner/internal/artifact"
 	"github.com/leaf-ai/studio-cloud-runner/internal/event"
@@ -43,6 +44,17 @@ func (x *experiment) attempt(claim record.Claim, grant *device.Grant, slot uint3
 	}
 }
 
+// user is who the attempt's program runs as: nobody where it runs none, since the slot's user is then another attempt's.
+func (a *attempt) user() *process.User {
+	if a.grant == nil {
+		return nil
+	}
+	return a.w.user(a.slot)
+}
+
+// root is where its folder is, or will be.
+func (a *attempt) root() string { return attemptRoot(a.w.WorkDir, a.ref.Key, a.claim.Attempt) }
+
 // work is what an attempt does between its claim and its end.
 type work func(ctx context.Context) (verdict, error)
 
@@ -66,22 +78,20 @@ func (a *attempt) live(ctx context.Context, do work) (Disposition, error) {
 
 	v, err := verdict{}, a.open(run)
 	if err == nil {
+		a.w.running.opened(a)
 		v, err = do(run)
 	}
 	if err != nil && run.Err() != nil {
 		err = errors.Join(context.Cause(run), err)
 	}
+	a.w.running.settles(a)
 	return a.settle(ctx, lease, v, err)
 }
 
 // settle decides what the end of the work means. Whatever it does under lease ends when the claim is lost.
 func (a *attempt) settle(ctx, lease context.Context, v verdict, err error) (_ Disposition, failed error) {
 	keepFolder := false
-	defer func() {
-		if !keepFolder {
-			failed = errors.Join(failed, a.close())
-		}
-	}()
+	defer func() { failed = errors.Join(failed, a.close(keepFolder)) }()
 	if lease.Err() != nil {
 		a.reports.Discard()
 		a.log.Warn("claim lost, leaving the experiment alone", "error", context.Cause(lease))
@@ -95,7 +105,7 @@ func (a *attempt) settle(ctx, lease context.Context, v verdict, err error) (_ Di
 		keepFolder = a.folder != nil && !a.stored // the next delivery needs nothing of it to report the end
 	}
 	var refused *Fault
-	if errors.As(err, &refused) { // even the output may not be written: the record alone can say so
+	if a.output == nil && errors.As(err, &refused) { // even the output may not be written: the record alone can say so
 		return a.refuseOutput(lease, refused)
 	}
 	return a.giveUp(ctx, lease, err)

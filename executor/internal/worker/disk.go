@@ -3,10 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
+	"os"
 	"time"
-
-	"github.com/dustin/go-humanize"
 )
 
 // lookAtDiskEvery is often enough for a disk of 200 GB, of which a fast one takes 1 GB a second.
@@ -15,13 +14,24 @@ const lookAtDiskEvery = 5 * time.Second
 // errDiskFull ends attempts that are not to blame for it.
 var errDiskFull = errors.New("the executor's disk is nearly full")
 
-// WatchDisk ends experiments one by one while less of a disk is free than its reserve, until ctx is done: first those that use
-// more than they asked for, which fail; then the largest, which goes on elsewhere. Without it, the kubelet ends all of them: it
+// diskWatch is what was said already: the same line every 5 s helps nobody. Only WatchDisk's goroutine has it.
+type diskWatch struct {
+	unseen    map[string]bool      // folders whose disk cannot be looked at
+	blameless map[uint64]bool      // disks that are nearly full through nobody's fault
+	rest      map[uint64]time.Time // until when nobody's files on such a disk are counted again
+}
+
+// WatchDisk makes room while less of a disk is free than its reserve, until ctx is done: it removes cached environments and what
+// earlier attempts left, and then ends experiments one by one. One that uses more than it asked for fails; one that holds much of
+// what is missing goes on elsewhere; where neither is there, the executor leaves to another. Without it, the kubelet ends all of them: it
 // evicts the pod, within a second, when a tenth of the node's disk is free (nodefs.available; imagefs.available is 15 %), and as
 // soon as a limit of ephemeral storage is passed, of which the pod has none for that reason.
 func (w *Worker) WatchDisk(ctx context.Context) {
 	if w.DiskReserve == 0 {
 		return
+	}
+	if err := os.MkdirAll(w.WorkDir, 0o711); err != nil { //nolint:gosec // as for the first attempt
+		w.Log.Warn("work folder cannot be made", "error", err)
 	}
 	ticker := time.NewTicker(lookAtDiskEvery)
 	defer ticker.Stop()
@@ -30,24 +40,33 @@ func (w *Worker) WatchDisk(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			w.relieveDisks()
+			w.relieveDisks(ctx)
 		}
 	}
 }
 
-func (w *Worker) relieveDisks() {
+func (w *Worker) relieveDisks(ctx context.Context) {
 	seen := map[uint64]bool{}
 	for _, dir := range append([]string{w.WorkDir}, w.Scratch...) {
 		d, err := w.disk(dir)
-		if err != nil {
-			w.Log.Warn("disk cannot be looked at", "folder", dir, "error", err)
-			continue
-		}
-		if !seen[d.dev] && !d.memory {
+		w.tellUnseen(dir, err)
+		if err == nil && !seen[d.dev] && !d.memory {
 			seen[d.dev] = true
-			w.relieve(d)
+			w.relieve(ctx, dir, d)
 		}
 	}
+}
+
+// tellUnseen takes a folder that is not there for one in which nothing is.
+func (w *Worker) tellUnseen(dir string, err error) {
+	unseen := err != nil && !errors.Is(err, fs.ErrNotExist)
+	if unseen && !w.disks.unseen[dir] {
+		w.Log.Warn("disk cannot be looked at", "folder", dir, "error", err)
+	}
+	if w.disks.unseen == nil {
+		w.disks.unseen = map[string]bool{}
+	}
+	w.disks.unseen[dir] = unseen
 }
 
 func (w *Worker) disk(dir string) (disk, error) {
@@ -57,57 +76,76 @@ func (w *Worker) disk(dir string) (disk, error) {
 	return statfs(dir)
 }
 
-// relieve ends one experiment where the disk has too little left. What was ended before is still being saved, perhaps: as long
-// as it is there, the next one goes only when half of what was left then is used up, too.
-func (w *Worker) relieve(d disk) {
-	running := w.running.all()
-	threshold := float64(w.DiskReserve)
-	var uses []use
-	for _, r := range running {
+// relieve looks at files only where the disk has too little left: there may be millions. What ends is still being saved, perhaps:
+// as long as it is there, the next experiment goes only when half of what was left then is used up, too.
+func (w *Worker) relieve(ctx context.Context, dir string, d disk) {
+	threshold, ending := float64(w.DiskReserve), 0
+	for _, r := range w.running.all() {
 		if r.ended {
 			threshold /= 2
-			continue
-		}
-		if has := w.amount(r.a, d.dev); has.files > 0 { // to end the others would free nothing
-			uses = append(uses, use{running: r, amount: has})
+			ending++
 		}
 	}
-	bytes, files := d.percentFree()
-	switch {
-	case len(uses) == 0:
-	case bytes < threshold:
-		w.end(mostBeyond(uses), d, bytes)
-	case files < threshold:
-		w.endForFiles(mostFiles(uses), d, files)
+	if !d.below(threshold) {
+		delete(w.disks.blameless, d.dev)
+		delete(w.disks.rest, d.dev)
+		return
+	}
+	enough := func() bool {
+		now, err := w.disk(dir)
+		if err == nil {
+			d = now
+		}
+		return err == nil && !d.below(threshold)
+	}
+	w.evictCached(ctx, d.dev, enough)
+	w.removeStale(d.dev, enough)
+	if enough() || w.Now().Before(w.disks.rest[d.dev]) {
+		return
+	}
+	began := w.Now()
+	if !w.blame(ctx, d, threshold) && ending == 0 && ctx.Err() == nil {
+		w.leaveDisk(d)
+		w.restFrom(d, 9*w.Now().Sub(began))
 	}
 }
 
-// end ends who uses most beyond what it asked for. Where nobody does, the disk is smaller than its pool says, or full of others' things.
-func (w *Worker) end(u use, d disk, free float64) {
-	asked := u.a.req.Experiment.Resources.HDD
-	cause := fmt.Errorf("%w: %.0f %% of it is free", errDiskFull, free)
-	if u.bytes > asked {
-		cause = &Fault{Outcome: Failed, Err: cause, Sentence: fmt.Sprintf(
-			"The executor's disk is nearly full, and the experiment was ended: it uses %s, and resources_needed.hdd asks for %s. What it had written is saved. Ask for as much hdd as it needs, or write less.",
-			size(u.bytes), size(asked))}
+// restFrom keeps the counting of millions of files, which blames nobody, to a tenth of the time.
+func (w *Worker) restFrom(d disk, pause time.Duration) {
+	if w.disks.rest == nil {
+		w.disks.rest = map[uint64]time.Time{}
 	}
-	w.endFor(u, d, cause)
+	w.disks.rest[d.dev] = w.Now().Add(min(pause, time.Minute))
 }
 
-// endForFiles takes who has more files than the reserve for the one to blame: nobody can ask for a number of files.
-func (w *Worker) endForFiles(u use, d disk, free float64) {
-	cause := fmt.Errorf("%w: %.0f %% of the files that it can hold are left", errDiskFull, free)
-	if 100*float64(u.files) > float64(w.DiskReserve)*float64(d.files) {
-		cause = &Fault{Outcome: Failed, Err: cause, Sentence: fmt.Sprintf(
-			"The executor's disk can hold hardly any more files, and the experiment was ended: it has %d. What it had written is saved. Write fewer, larger files.", u.files)}
+// evictCached removes environments that nobody uses, if they are on this disk: they can be built again.
+func (w *Worker) evictCached(ctx context.Context, dev uint64, enough func() bool) {
+	if !liesOn(w.CacheDir, dev) {
+		return
 	}
-	w.endFor(u, d, cause)
+	removed, err := w.Environments.Relieve(ctx, enough)
+	if removed > 0 {
+		w.Log.Warn("disk is nearly full and cached environments were removed", "removed", removed)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.Log.Warn("cached environments are not removed as they should be", "error", err)
+	}
 }
 
-func (w *Worker) endFor(u use, d disk, cause error) {
-	u.a.log.Warn("disk is nearly full and an experiment is ended for it", "free_bytes", d.free, "free_files", d.freeFiles,
-		"used_bytes", u.bytes, "used_files", u.files, "error", cause)
-	w.running.end(u.a, cause)
+// leaveDisk gives up a disk that is full of what is nobody's here, where another executor takes its place. Elsewhere nobody
+// would, and whoever starts it again does so with the same disk.
+func (w *Worker) leaveDisk(d disk) {
+	if w.disks.blameless[d.dev] {
+		return
+	}
+	if w.disks.blameless == nil {
+		w.disks.blameless = map[uint64]bool{}
+	}
+	w.disks.blameless[d.dev] = true
+	leaves := w.Whole && w.Unfit != nil
+	w.Log.Error("disk is nearly full, and no experiment here is to blame", "free_bytes", d.free, "free_files", d.freeFiles,
+		"disk_reserve", w.DiskReserve, "leaves", leaves)
+	if leaves {
+		w.Unfit()
+	}
 }
-
-func size(bytes int64) string { return humanize.Bytes(uint64(max(bytes, 0))) }

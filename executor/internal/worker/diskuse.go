@@ -2,10 +2,9 @@ package worker
 
 import (
 	"cmp"
-	"errors"
+	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -37,6 +36,11 @@ func statfs(dir string) (disk, error) {
 	}, nil
 }
 
+func liesOn(dir string, dev uint64) bool {
+	var st unix.Stat_t
+	return unix.Stat(dir, &st) == nil && st.Dev == dev
+}
+
 // percentFree is 100 of what is not bounded.
 func (d disk) percentFree() (bytes, files float64) {
 	bytes, files = 100, 100
@@ -49,51 +53,95 @@ func (d disk) percentFree() (bytes, files float64) {
 	return bytes, files
 }
 
+func (d disk) below(percent float64) bool {
+	bytes, files := d.percentFree()
+	return min(bytes, files) < percent
+}
+
 // amount is what lies on a disk.
-type amount struct{ bytes, files int64 }
+type amount struct {
+	bytes, files int64
+	linked       map[uint64]bool // files of several names that are counted already
+}
 
 // use is what a running attempt has of a disk.
 type use struct {
 	running
-	amount
+	*amount
 }
 
-// mostBeyond is who uses most beyond what it asked for, or least below it.
-func mostBeyond(uses []use) use {
-	return slices.MaxFunc(uses, func(x, y use) int { return cmp.Compare(x.beyond(), y.beyond()) })
-}
+func (u use) asked() int64 { return u.a.req.Experiment.Resources.HDD }
 
-func (u use) beyond() int64 { return u.bytes - u.a.req.Experiment.Resources.HDD }
-
-func mostFiles(uses []use) use {
-	return slices.MaxFunc(uses, func(x, y use) int { return cmp.Compare(x.files, y.files) })
-}
-
-// amount measures what an attempt has on a disk: its folder, and what its user wrote where everybody may. The folder's path is
-// looked for and not asked of the attempt, which may be about to make it.
-func (w *Worker) amount(a *attempt, dev uint64) (sum amount) {
-	sum.add(filepath.Join(w.WorkDir, a.ref.Key+"."+a.claim.Attempt), func(st *syscall.Stat_t) bool { return st.Dev == dev })
-	if user := w.user(a.slot); user != nil {
-		for _, dir := range w.Scratch {
-			sum.add(dir, func(st *syscall.Stat_t) bool { return st.Dev == dev && st.Uid == user.UID })
-		}
+// beyond is how much more it has than it asked for. Who asked for nothing cannot have more.
+func (u use) beyond() int64 {
+	if u.asked() == 0 {
+		return 0
 	}
-	return sum
+	return u.bytes - u.asked()
 }
 
-// add counts the files below dir. What goes away meanwhile, or cannot be read, is not counted.
-func (sum *amount) add(dir string, counts func(*syscall.Stat_t) bool) {
+func most(uses []use, what func(use) int64) (_ use, ok bool) {
+	if len(uses) == 0 {
+		return use{}, false
+	}
+	return slices.MaxFunc(uses, func(x, y use) int { return cmp.Compare(what(x), what(y)) }), true
+}
+
+// uses measures what the attempts that may be ended have on a disk: their folders, and what their users wrote where everybody
+// may. Folders' paths are made and not asked of the attempts, which may be about to make them.
+func (w *Worker) uses(ctx context.Context, dev uint64) (list []use) {
+	owners := map[uint32]*amount{}
+	for _, r := range w.running.all() {
+		if r.ended {
+			continue
+		}
+		u := use{running: r, amount: &amount{}}
+		walk(ctx, r.a.root(), dev, func(st *syscall.Stat_t) { u.add(st) })
+		if user := r.a.user(); user != nil {
+			owners[user.UID] = u.amount
+		}
+		list = append(list, u)
+	}
+	for _, dir := range w.Scratch {
+		walk(ctx, dir, dev, func(st *syscall.Stat_t) {
+			if sum := owners[st.Uid]; sum != nil {
+				sum.add(st)
+			}
+		})
+	}
+	return slices.DeleteFunc(list, func(u use) bool { return u.files == 0 }) // to end them would free nothing
+}
+
+// add counts a file once, whatever number of names it has.
+func (sum *amount) add(st *syscall.Stat_t) {
+	if st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Nlink > 1 {
+		if sum.linked[st.Ino] {
+			return
+		}
+		if sum.linked == nil {
+			sum.linked = map[uint64]bool{}
+		}
+		sum.linked[st.Ino] = true
+	}
+	sum.bytes += st.Blocks * 512 // the unit of stat(2)
+	sum.files++
+}
+
+// walk passes over what went away meanwhile, what cannot be read, and what lies on other disks.
+func walk(ctx context.Context, dir string, dev uint64, see func(*syscall.Stat_t)) {
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return fs.SkipAll
+		}
 		if err != nil {
 			return nil //nolint:nilerr // it went away
 		}
 		info, err := entry.Info()
-		if errors.Is(err, os.ErrNotExist) || err != nil {
+		if err != nil {
 			return nil //nolint:nilerr // likewise
 		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && counts(st) {
-			sum.bytes += st.Blocks * 512 // the unit of stat(2)
-			sum.files++
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Dev == dev {
+			see(st)
 		}
 		return nil
 	})

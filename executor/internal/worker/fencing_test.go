@@ -298,3 +298,31 @@ func (r refuser) matches(req *http.Request) bool {
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	return err == nil && bytes.Contains(body[:min(len(body), 512)], []byte(r.what))
 }
+
+// A fault of an executor that leaves may be its leaving, and the experiment has an output to say what is at fault next time.
+func TestAFaultWhileTheExecutorLeavesEndsOnlyTheAttempt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := b.submit(submission{key: "k1", script: "pass"})
+	d, err := b.worker.Policy.Decide(m.Queue, m.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &experiment{w: b.worker, relayed: m, req: d.Request, tenant: d.Tenant, ref: record.Ref{Bucket: metadataBucket, Key: "k1"}, log: b.worker.Log}
+	grant, claim, err := x.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grant.Release()
+	got, err := x.attempt(claim, grant, 0).live(t.Context(), func(ctx context.Context) (verdict, error) {
+		b.leave()
+		<-ctx.Done()
+		return verdict{}, &Fault{Outcome: Failed, Sentence: "at fault"}
+	})
+	if got != Return || !errors.Is(err, errDraining) {
+		t.Errorf("live = %v, %v; want return, draining", got, err)
+	}
+	if outcome := b.record("k1").Cloud().Attempts[0].Outcome; outcome != record.Drained {
+		t.Errorf("the attempt ended as %q, want %q", outcome, record.Drained)
+	}
+}

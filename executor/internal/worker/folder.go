@@ -22,8 +22,10 @@ type folder struct {
 	user *process.User
 }
 
+func attemptRoot(work, key, attempt string) string { return filepath.Join(work, key+"."+attempt) }
+
 func makeFolder(work, key, attempt string, user *process.User) (*folder, error) {
-	f := &folder{root: filepath.Join(work, key+"."+attempt), user: user}
+	f := &folder{root: attemptRoot(work, key, attempt), user: user}
 	if err := os.MkdirAll(work, 0o711); err != nil { //nolint:gosec // other users must pass through, not look around
 		return nil, fmt.Errorf("make the work folder: %w", err)
 	}

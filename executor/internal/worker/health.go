@@ -58,15 +58,14 @@ func (w *Worker) condemn(fault *device.Fault) {
 	}
 }
 
-// fit tells whether the executor should go on to take work. Without a card it cannot hold what its pool is for. With a part of
-// them it would take requests for more than it has left as fast as it gives them back, until Pub/Sub takes them for undeliverable;
-// where another executor takes its place, it does not do so either.
+// fit tells whether the executor should go on to take work. With a part of its cards it would take requests for more than it has
+// left as fast as it gives them back, until Pub/Sub takes them for undeliverable. So it leaves where another takes its place. Elsewhere
+// nobody would: whoever starts it again does so with the same cards, and an executor that stays says what is wrong with them.
 func (w *Worker) fit() bool {
-	left := w.Allocator.Left()
-	return left == w.Pool.GPUs || left > 0 && !w.Whole
+	return !w.Whole || w.Allocator.Left() == w.Pool.GPUs
 }
 
-// ErrUnfit is why an executor leaves that has too few cards left.
-var ErrUnfit = errors.New("GPUs of this executor went bad, and it takes nothing more")
+// ErrUnfit is why an executor leaves whose cards, or disk, do not do.
+var ErrUnfit = errors.New("the machine of this executor is at fault, and it takes nothing more")
 
 var errDevice = errors.New("a GPU of the experiment went bad")

@@ -43,19 +43,30 @@ func TestAnExecutorThatMustBeGoneSoonKeepsTimeToSave(t *testing.T) {
 
 func TestTheLastSaveTakesNoLongerThanThePlatformWaits(t *testing.T) {
 	t.Parallel()
+	const saveTimeout = 10 * time.Minute
 	now := time.Now()
 	for name, tc := range map[string]struct {
-		until time.Time
-		err   error
-		want  time.Duration
+		until  time.Time
+		err    error
+		leaves bool
+		want   time.Duration
 	}{
-		"a pod with a long grace":     {now.Add(time.Hour), errDraining, time.Hour - afterSave},
-		"a node that shuts down":      {now.Add(15 * time.Second), errDraining, 13 * time.Second},
-		"too late":                    {now.Add(time.Second), errDraining, 0},
-		"nobody knows":                {time.Time{}, errDraining, partingTimeout},
-		"an attempt that failed here": {now.Add(time.Hour), errDevice, partingTimeout},
+		"a pod with a long grace":     {until: now.Add(time.Hour), err: errDraining, want: time.Hour - afterSave},
+		"a node that shuts down":      {until: now.Add(15 * time.Second), err: errDraining, want: 13 * time.Second},
+		"too late":                    {until: now.Add(time.Second), err: errDraining},
+		"nobody knows":                {err: errDraining, want: partingTimeout},
+		"a full disk":                 {until: now.Add(time.Hour), err: errDiskFull, want: saveTimeout},
+		"a bad card":                  {until: now.Add(time.Hour), err: errDevice, want: saveTimeout},
+		"a full disk and no end":      {err: errDiskFull, want: saveTimeout},
+		"a bad card of one that goes": {until: now.Add(9 * time.Second), err: errDevice, leaves: true, want: 7 * time.Second},
+		"one that goes, who knows":    {err: errDiskFull, leaves: true, want: partingTimeout},
+		"an attempt that failed here": {until: now.Add(time.Hour), err: errors.ErrUnsupported, want: partingTimeout},
 	} {
-		w := &Worker{Now: func() time.Time { return now }, Until: func() time.Time { return tc.until }}
+		leave := make(chan struct{})
+		if tc.leaves {
+			close(leave)
+		}
+		w := &Worker{Config: Config{SaveTimeout: saveTimeout}, Now: func() time.Time { return now }, Until: func() time.Time { return tc.until }, leave: leave}
 		if got := w.parting(tc.err); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}

@@ -24,7 +24,7 @@ import (
 // open makes the folder, brings the earlier output and begins this attempt's. From here on, there is somewhere to say
 // what goes wrong.
 func (a *attempt) open(ctx context.Context) (err error) {
-	if a.folder, err = makeFolder(a.w.WorkDir, a.ref.Key, a.claim.Attempt, a.w.user(a.slot)); err != nil {
+	if a.folder, err = makeFolder(a.w.WorkDir, a.ref.Key, a.claim.Attempt, a.user()); err != nil {
 		return err
 	}
 	output, err := a.fetchOutput(ctx)
@@ -43,16 +43,23 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// close ends what open began.
-func (a *attempt) close() error {
+// close ends what open began. The folder may be kept, for its results; what lies elsewhere never is.
+func (a *attempt) close(keepFolder bool) error {
 	var err error
 	if a.out != nil {
 		err = a.out.Close()
 	}
-	if a.folder != nil {
+	if a.folder == nil {
+		return err
+	}
+	if keepFolder {
+		a.w.running.keep(a.folder.root, a.w.Now())
+	} else {
 		err = errors.Join(err, a.folder.remove())
-		if user := a.folder.user; user != nil {
-			err = errors.Join(err, Sweep(a.w.Scratch, user.UID))
+	}
+	if user := a.folder.user; user != nil {
+		if sweepErr := Sweep(a.w.Scratch, user.UID); sweepErr != nil { // what is left is the next attempt's to sweep
+			a.log.Warn("not all that the experiment left is removed", "error", sweepErr)
 		}
 	}
 	return err
@@ -190,13 +197,21 @@ func (a *attempt) runProgram(ctx context.Context, env pyenv.Environment) (verdic
 	v := verdict{outcome: Completed, exitCode: &result.ExitCode}
 	switch {
 	case errors.Is(result.Cause, syscall.ENOSPC):
-		return v, &Fault{Outcome: Failed, Err: result.Cause, Sentence: "The executor's disk is full, and the program was ended. Ask for more hdd, or write less."}
+		return v, a.noSpace(result.Cause)
 	case result.Cause != nil: // a program that ends well because it was told to has not completed
 		return v, result.Cause
 	case result.ExitCode != 0:
 		v.outcome, v.reason = Failed, failure(result.ExitCode, result.Signal, ranOut())
 	}
 	return v, nil
+}
+
+// noSpace blames an experiment for a full disk only where it has asked for some: nothing that it could change is wrong otherwise.
+func (a *attempt) noSpace(err error) error {
+	if a.req.Experiment.Resources.HDD == 0 {
+		return fmt.Errorf("%w: %w", errDiskFull, err)
+	}
+	return &Fault{Outcome: Failed, Err: err, Sentence: "The executor's disk is full, and the program was ended. Ask for more hdd, or write less."}
 }
 
 // notRun tells what only the experimenter can mend, such as an argument list that is too long, from a failing machine.

@@ -40,14 +40,17 @@ type Config struct {
 	LibraryPath   string        // LD_LIBRARY_PATH of experiments: where the image keeps the GPU libraries
 	ReportRate    int           // lines of output a second that are reported of an experiment
 	DiskReserve   int           // percent of a disk that must stay free; 0 means that nobody looks
+	CacheDir      string        // where Environments are; empty where that is another's disk
 	Scratch       []string      // folders beside WorkDir in which everybody may write
 	MemoryEvents  string        // a file as MemoryEvents is; empty where there is none
-	Whole         bool          // the executor leaves once one of its cards is bad, rather than with the last of them
+	Whole         bool          // the machine is a pod, that another can take the place of: the executor leaves once its machine is at fault
 }
 
 // Environments builds Python environments, or finds them built.
 type Environments interface {
 	Ensure(ctx context.Context, spec pyenv.Spec) (pyenv.Environment, error)
+	// Relieve removes what nobody uses until there is enough room, and tells how much it removed.
+	Relieve(ctx context.Context, enough func() bool) (removed int, err error)
 }
 
 // Events takes what happened, for downstream tools.
@@ -68,12 +71,13 @@ type Worker struct {
 	Reports      *reporting.Sender // nil for none
 	Runs         func(change int)  // if set, told of each experiment that begins (1) or ends (-1) to run; must not block
 	Until        func() time.Time  // if set, when the platform ends an executor that leaves; zero where that is not known
-	Unfit        func()            // if set, called when the cards that are left do not do, perhaps again; nothing new must be taken then
+	Unfit        func()            // if set, called when the cards that are left or the disk do not do, perhaps again; nothing new must be taken then
 	Log          *slog.Logger
 	Now          func() time.Time
 
 	slots   chan uint32
 	running attempts
+	disks   diskWatch
 	leave   <-chan struct{}                // closes when the executor leaves
 	statfs  func(dir string) (disk, error) // instead of the system's, in tests
 }
