@@ -135,6 +135,7 @@ func newBench(t *testing.T, bin string) bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	depends(t, roll)
 	b := bench{t.TempDir(), bin, roll}
 	for name, text := range map[string]string{
 		"rollout/project": "p\n", "rollout/region": "europe-west4\n", "rollout/name": "studio\n", "rollout/cluster": "studio\n", "rollout/pools": "cpu\ngpu-l4\n", "rollout/jobs": "small\n", "rollout/workers": "",
@@ -196,9 +197,18 @@ func (b bench) steps(t *testing.T, c *cloud, steps ...string) (printed string, e
 
 var all = []string{"ready", "candidates", "executors", "traffic", "smoke"}
 
+// depends opens what other programs read: Go takes the result of an earlier run for files that the test itself has not opened.
+func depends(t *testing.T, file string) {
+	t.Helper()
+	if _, err := os.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // fakes builds gcloud and kubectl.
 func fakes(t *testing.T) string {
 	t.Helper()
+	depends(t, "testdata/fake/main.go")
 	bin := t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "gcloud"), "./testdata/fake").CombinedOutput(); err != nil {
 		t.Fatalf("build the stand-in: %v: %s", err, out)

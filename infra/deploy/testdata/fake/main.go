@@ -71,6 +71,10 @@ func check(err error) {
 }
 
 func (c *cloud) do(program string, args []string) bool {
+	if program == "gcloud" { // which may ask, and so read what is not meant for it
+		_, err := io.Copy(io.Discard, os.Stdin)
+		check(err)
+	}
 	line := strings.Join(args, " ")
 	switch {
 	case program == "kubectl":
