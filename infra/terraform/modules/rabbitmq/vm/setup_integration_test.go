@@ -311,6 +311,9 @@ func (b *buffer) String() string {
 }
 
 func (m *machine) trySync() (string, error) {
+	if _, err := os.ReadFile("sync.py"); err != nil { // or Go would take an earlier result for a script that has changed
+		m.t.Fatal(err)
+	}
 	cmd := exec.CommandContext(m.t.Context(), "python3", "-B", "sync.py")
 	cmd.Env = m.env
 	out, err := cmd.CombinedOutput()
